@@ -1,0 +1,372 @@
+//go:build amd64 || arm64
+
+package pledge
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/gopledge/pledge/internal/argname"
+	"github.com/gopledge/pledge/internal/bpf"
+	"github.com/gopledge/pledge/internal/policy"
+	"github.com/gopledge/pledge/internal/sysnum"
+)
+
+// A Filter is a seccomp program that holds a process to a set of promises. It
+// is not installed.
+type Filter struct {
+	promises Set
+	prog     []bpf.Insn
+	compiler string
+}
+
+// Compile makes the filter that Pledge would install for the set in this
+// process, without installing it.
+func (c Config) Compile(s Set) (*Filter, error) {
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	if !s.SubsetOf(all) {
+		return nil, fmt.Errorf("pledge: the set %#x has bits that are no promises: %w", uint64(s), syscall.EINVAL)
+	}
+	if err := c.checkFiles(s); err != nil {
+		return nil, err
+	}
+	return compiled(s, c.violation(s))
+}
+
+// checkFiles reports a set with promises that mean particular files, and
+// without those that mean any: seccomp cannot tell files apart.
+func (c Config) checkFiles(s Set) error {
+	var missing Set
+	for p, instead := range map[Promise]Set{
+		DNS:     setOf(Rpath),
+		Getpw:   setOf(Rpath),
+		PS:      setOf(Rpath),
+		Vminfo:  setOf(Rpath),
+		Tmppath: setOf(Rpath, Wpath, Cpath),
+	} {
+		if s.Has(p) && !instead.SubsetOf(s) {
+			missing = missing.With(p)
+		}
+	}
+	if missing == 0 || c.BestEffort {
+		return nil
+	}
+	remedy := `promise "rpath" too`
+	if missing.Has(Tmppath) {
+		remedy = `promise "rpath wpath cpath" too`
+	}
+	return &UnsupportedError{
+		Missing: fmt.Sprintf("%q means particular files, which this version cannot tell from others", missing),
+		Remedy:  remedy + ", or set Config.BestEffort to do without those files",
+	}
+}
+
+// violation returns what a filter for s answers to what no row mentions.
+func (c Config) violation(s Set) policy.Verdict {
+	switch {
+	case s.Has(Error):
+		return policy.Errno(uint16(unix.ENOSYS))
+	case c.Violation == Trap:
+		return policy.Trap
+	case c.Violation == Log:
+		return policy.Log
+	case c.Violation == Errno:
+		return policy.Errno(uint16(cmp.Or(c.Errno, unix.ENOSYS)))
+	}
+	return policy.KillProcess
+}
+
+// programs remembers what was compiled.
+var programs struct {
+	sync.Mutex
+	known map[programKey]*Filter
+}
+
+type programKey struct {
+	promises  Set
+	violation policy.Verdict
+	ids       string // the table's fattr rows know the process's own
+}
+
+// compiled returns the filter for a set, which is made once per process.
+func compiled(s Set, violation policy.Verdict) (*Filter, error) {
+	pr := thisProcess()
+	key := programKey{s, violation, fmt.Sprint(pr.uid, pr.gids)}
+	programs.Lock()
+	defer programs.Unlock()
+	if f := programs.known[key]; f != nil {
+		return f, nil
+	}
+	p := pr.policy(s, violation).Simplify()
+	prog, compiler, err := compile(p)
+	if err != nil {
+		return nil, fmt.Errorf("pledge: compiling %q: %w", s, err)
+	}
+	if programs.known == nil {
+		programs.known = map[programKey]*Filter{}
+	}
+	f := &Filter{promises: s, prog: prog, compiler: compiler}
+	programs.known[key] = f
+	return f, nil
+}
+
+// compileBPF compiles with the project's own compiler.
+func compileBPF(p *policy.Policy) ([]bpf.Insn, string, error) {
+	prog, err := bpf.Compile(p)
+	return prog, "bpf", err
+}
+
+// A process is what the table's own conditions are about.
+type process struct {
+	pid, uid int
+	gids     []int // the effective one and the supplementary ones
+	libc     bool  // C code may run in it
+}
+
+// maxGroups is how many of a process's groups a filter knows. Each costs rules,
+// and a process may be in 65536.
+const maxGroups = 32
+
+func thisProcess() process {
+	gids, _ := os.Getgroups()
+	gids = slices.Insert(gids, 0, os.Getegid())
+	return process{
+		pid:  os.Getpid(),
+		uid:  os.Geteuid(),
+		gids: gids[:min(len(gids), maxGroups)],
+		libc: cgoEnabled,
+	}
+}
+
+// policy turns a set of promises into rules: the rows of the table whose needs
+// are met.
+func (pr process) policy(s Set, violation policy.Verdict) *policy.Policy {
+	p := &policy.Policy{
+		Arch:    auditArch,
+		X32:     x32,
+		Limit:   sysnum.Limit,
+		NoSys:   uint16(unix.ENOSYS),
+		Default: violation,
+	}
+	held := s | 1<<goFloor
+	if pr.libc || s.Has(Exec) {
+		held |= 1 << cFloor
+	}
+	p.Grants = make([]policy.Rule, 0, 512)
+	for _, r := range table {
+		if !r.needs.metBy(held) {
+			continue
+		}
+		for _, conds := range pr.alternatives(r.when) {
+			for _, nr := range r.calls {
+				rule := policy.Rule{Nr: nr, When: conds}
+				if r.errno == 0 {
+					p.Grants = append(p.Grants, rule)
+				} else {
+					p.Refusals = append(p.Refusals, policy.Refusal{Rule: rule, Errno: uint16(r.errno)})
+				}
+			}
+		}
+	}
+	return p
+}
+
+// alternatives expands conditions with several values into conjunctions of
+// conditions with one.
+func (pr process) alternatives(conds []cond) [][]policy.Cond {
+	if len(conds) == 0 {
+		return unconditional
+	}
+	out := unconditional
+	for _, c := range conds {
+		values := pr.values(c)
+		longer := make([][]policy.Cond, 0, len(values)*len(out))
+		slab := make([]policy.Cond, 0, cap(longer)*(len(out[0])+1))
+		for _, v := range values {
+			for _, prefix := range out {
+				start := len(slab)
+				slab = append(append(slab, prefix...), policy.Cond{Arg: c.arg, Mask: c.mask, Value: v})
+				longer = append(longer, slab[start:len(slab):len(slab)])
+			}
+		}
+		out = longer
+	}
+	return out
+}
+
+// unconditional is the one alternative of no conditions.
+var unconditional = [][]policy.Cond{nil}
+
+// values returns the values of a condition, those that stand for the process
+// included.
+func (pr process) values(c cond) []uint64 {
+	if c.own == ownNothing {
+		return c.values
+	}
+	values := slices.Clone(c.values)
+	switch c.own {
+	case ownPID:
+		values = append(values, uint64(pr.pid))
+	case ownUID:
+		values = append(values, uint64(uint32(pr.uid)))
+	case ownGID:
+		for _, gid := range pr.gids {
+			values = append(values, uint64(uint32(gid)))
+		}
+	}
+	return values
+}
+
+// Instructions returns the program as seccomp(2) takes it.
+func (f *Filter) Instructions() []unix.SockFilter {
+	out := make([]unix.SockFilter, len(f.prog))
+	for i, in := range f.prog {
+		out[i] = unix.SockFilter{Code: in.Code, Jt: in.Jt, Jf: in.Jf, K: in.K}
+	}
+	return out
+}
+
+// Check returns what the filter says of a call, by running it.
+func (f *Filter) Check(call Call) Verdict {
+	return Verdict(bpf.Run(f.prog, &policy.Data{
+		Nr:   call.Nr,
+		Arch: cmp.Or(call.Arch, auditArch),
+		Args: call.Args,
+	}))
+}
+
+// String returns the program in the notation of the kernel's bpf_asm, with the
+// names of system calls, of the promises that grant them, and of constants.
+func (f *Filter) String() string {
+	return fmt.Sprintf("; pledge %q: %d instructions by %s\n", f.promises, len(f.prog), f.compiler) +
+		bpf.Disassemble(f.prog, names{f.promises})
+}
+
+// names is what a disassembly of the filter for a set has beside the numbers.
+type names struct{ held Set }
+
+// Call names a call and the promises of the set that have a grant of it.
+func (n names) Call(nr uint32) string {
+	held := n.held | 1<<goFloor | 1<<cFloor
+	var by Set
+	for _, r := range table {
+		if r.errno == 0 && r.needs.metBy(held) && slices.Contains(r.calls, nr) {
+			for _, needs := range r.needs {
+				if needs.SubsetOf(held) {
+					by |= needs
+				}
+			}
+		}
+	}
+	switch {
+	case by&all != 0:
+		return fmt.Sprintf("%s (%s)", sysnum.Name(nr), by&all)
+	case by != 0:
+		return sysnum.Name(nr) + " (always)"
+	}
+	return sysnum.Name(nr)
+}
+
+// Arg puts a condition on an argument into words.
+func (n names) Arg(nr uint32, arg int, context, mask, value uint64) string {
+	return argname.Masked(sysnum.Name(nr), arg, context, mask, value)
+}
+
+// Explain returns the ways in which the named system call is allowed, or
+// refused with an errno; none if it is always a violation or unknown. Grants
+// come first.
+func Explain(name string) []Grant {
+	nr, ok := sysnum.Number(name)
+	if !ok {
+		return nil
+	}
+	var out []Grant
+	for _, r := range table {
+		if !slices.Contains(r.calls, nr) {
+			continue
+		}
+		for _, needs := range r.needs {
+			g := Grant{
+				Needs: needs & all,
+				LibC:  needs>>cFloor&1 == 1,
+				Errno: r.errno,
+				Note:  r.note,
+			}
+			g.When = r.conditions(name)
+			out = append(out, g)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Grant) int { return cmp.Compare(a.Errno, b.Errno) })
+	return out
+}
+
+// conditions puts the conditions of a row on one of its calls into words.
+func (r row) conditions(call string) []string {
+	var out []string
+	for _, c := range r.when {
+		out = append(out, c.describe(call, r.context(c.arg)))
+	}
+	return out
+}
+
+// context returns the argument in front of arg that says how to read it: the
+// level of a socket option, the domain of a protocol, the option of prctl.
+func (r row) context(arg uint8) uint64 {
+	for _, c := range r.when {
+		if before := arg - 1; (c.arg == before || c.arg == 0) && c.arg < arg && len(c.values) > 0 {
+			return c.values[0]
+		}
+	}
+	return 0
+}
+
+func (c cond) describe(call string, context uint64) string {
+	arg := int(c.arg)
+	whole := c.mask == int32Mask || c.mask == pointerMask
+	var values []string
+	for _, v := range c.values {
+		if !whole || len(c.values)+int(c.own) == 1 {
+			values = append(values, argname.Masked(call, arg, context, c.mask, v))
+			continue
+		}
+		name := argname.Value(call, arg, context, v)
+		if name == "" {
+			name = fmt.Sprint(int32(v))
+		}
+		values = append(values, name)
+	}
+	switch c.own {
+	case ownPID:
+		values = append(values, "its own pid")
+	case ownUID:
+		values = append(values, "its own uid")
+	case ownGID:
+		values = append(values, "its own gids")
+	}
+	switch {
+	case !whole:
+		return strings.Join(values, " or ")
+	case len(values) == 1 && c.own == ownNothing:
+		return values[0]
+	case len(values) == 1:
+		return argname.Arg(call, arg) + " = " + values[0]
+	}
+	return argname.Arg(call, arg) + " in {" + strings.Join(values, " ") + "}"
+}
+
+// errnoName returns the name of an errno, as "ENOSYS".
+func errnoName(e syscall.Errno) string {
+	if name := unix.ErrnoName(e); name != "" {
+		return name
+	}
+	return fmt.Sprint(uint(e))
+}

@@ -1,0 +1,6 @@
+//go:build !cgo
+
+package pledge
+
+// cgoEnabled says that C code may run in this process.
+const cgoEnabled = false

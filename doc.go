@@ -1,0 +1,55 @@
+// Package pledge restricts a process to what it promises to do, as OpenBSD's
+// pledge(2) does:
+//
+//	func main() {
+//		if err := pledge.Pledge("stdio rpath"); err != nil {
+//			log.Fatal(err)
+//		}
+//		// From here on the process can compute, use its open descriptors and
+//		// read files. If any of its threads opens a file to write, a socket,
+//		// or starts a program, the kernel kills the process with SIGSYS.
+//	}
+//
+// The names, how they are parsed, that they can only be given up, and what they
+// mean are OpenBSD's. The means are Linux's: no_new_privs and one seccomp-bpf
+// filter on all threads. On OpenBSD the package calls pledge(2). On other
+// systems it returns an [*UnsupportedError], never a silent success.
+//
+// # Using it
+//
+// Do what needs more first: read the configuration, open the log, listen; then
+// pledge. Give up more as the program goes on:
+//
+//	pledge.Pledge("stdio rpath inet")  // early in main
+//	l, err := net.Listen("tcp", addr)
+//	pledge.Pledge("stdio inet")        // the files are read, the socket is open
+//
+// Executed programs live under the same filter, since Linux cannot lift one at
+// execve(2): a program that starts others promises what they need, too.
+//
+// # Finding out what a program needs
+//
+// Run it with Config{Violation: [Trap]}: the Go runtime then prints the system
+// call, the goroutine and the source line of the first violation. [Explain]
+// tells which promise allows a call. Config{Violation: [Log]} lets violations
+// happen and has the kernel's audit log report them all. Package pledgetest
+// runs functions in pledged children, for tests of one's own promises.
+//
+// # What a Go program does behind its back
+//
+// Every set, "" too, allows what the Go runtime needs: threads, futexes, timers,
+// epoll, anonymous memory, signals to itself. Before the filter is there,
+// Pledge has the time zone loaded, and similar things read that the standard
+// library reads once. What is read again and again, or much later, a program
+// must promise or do first: x509.SystemCertPool, time.LoadLocation,
+// os.Executable, and the resolver, which reads /etc/resolv.conf every five
+// seconds and needs rpath.
+//
+// # Limits
+//
+// A filter sees numbers, not what pointers point to. So on Linux promises
+// cannot tell one file from another, fcntl(F_SETLK) on one's own file from that
+// on another's, or a datagram with a passed descriptor from one without. Where
+// the meaning differs from OpenBSD's, the README lists it under «Differences
+// from OpenBSD». Calls of other ABIs (x32, int 0x80) always kill.
+package pledge

@@ -1,0 +1,28 @@
+//go:build !openbsd && !(linux && (amd64 || arm64))
+
+package pledge
+
+import "runtime"
+
+func status() State { return State{} }
+
+func (c Config) pledge(promises, execpromises *string) error {
+	if err := c.validate(); err != nil {
+		return err
+	}
+	if _, err := parse(promises); err != nil {
+		return err
+	}
+	if _, err := parse(execpromises); err != nil {
+		return err
+	}
+	if c.BestEffort {
+		return nil
+	}
+	return &UnsupportedError{
+		Missing: runtime.GOOS + "/" + runtime.GOARCH + " has no means to enforce promises",
+		Remedy:  "Linux on amd64 or arm64, or OpenBSD, has; Config.BestEffort does without",
+	}
+}
+
+func supported() Features { return Features{} }

@@ -1,0 +1,293 @@
+// Package pledgetest runs functions in pledged child processes and says how
+// they ended. Promises cannot be taken back, so a test must not pledge its own
+// process:
+//
+//	func TestLoadNeedsOnlyRpath(t *testing.T) {
+//		pledgetest.Run(t, "stdio rpath", func() error {
+//			_, err := config.Load("testdata/good.conf")
+//			return err
+//		}).OK()
+//
+//		pledgetest.Run(t, "stdio", func() error {
+//			_, err := config.Load("testdata/good.conf")
+//			return err
+//		}).Killed()
+//	}
+//
+// The child is the test binary itself, started anew with -test.run set to the
+// running test: it executes the test from its beginning up to the same call,
+// runs the function there and exits. So what stands before the call runs in
+// the child too, unpledged; other calls of this package return there without
+// doing anything. Tests that call t.Parallel or are subtests work; the names of
+// subtests must be the same in each run.
+package pledgetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gopledge/pledge"
+)
+
+// env names the call that a child is to run, as "TestName/subtest#2".
+const env = "PLEDGETEST_CALL"
+
+// Timeout is how long a child may take before it is killed and the test fails.
+const Timeout = 2 * time.Minute
+
+// calls counts the calls of this package by each test.
+var calls struct {
+	sync.Mutex
+	byTest map[string]int
+}
+
+// A Result is how a child ended. Its methods assert; each returns the Result,
+// so that they can be chained.
+type Result struct {
+	ExitCode int            // the exit status, -1 if a signal ended the child
+	Signal   syscall.Signal // the signal that ended it, 0 if it exited
+	Err      string         // what the function returned, as text; "" for nil
+	Errno    syscall.Errno  // the errno in that error's tree, 0 if there is none
+	Stdout   string
+	Stderr   string
+
+	t        testing.TB
+	what     string
+	inChild  bool
+	finished bool // the function returned
+}
+
+// Run pledges a child to promises and runs f in it.
+func Run(t testing.TB, promises string, f func() error) *Result {
+	t.Helper()
+	return start(t, fmt.Sprintf("under %q", promises), func() error {
+		if err := pledge.Pledge(promises); err != nil {
+			return fmt.Errorf("pledgetest: cannot pledge: %w", err)
+		}
+		return f()
+	})
+}
+
+// Child runs f in a child that is not pledged; f does that itself.
+func Child(t testing.TB, f func() error) *Result {
+	t.Helper()
+	return start(t, "in a child", f)
+}
+
+func start(t testing.TB, what string, f func() error) *Result {
+	t.Helper()
+	calls.Lock()
+	if calls.byTest == nil {
+		calls.byTest = map[string]int{}
+	}
+	if calls.byTest[t.Name()] == 0 { // with -count the same test begins again
+		t.Cleanup(func() {
+			calls.Lock()
+			delete(calls.byTest, t.Name())
+			calls.Unlock()
+		})
+	}
+	calls.byTest[t.Name()]++
+	id := t.Name() + "#" + strconv.Itoa(calls.byTest[t.Name()])
+	calls.Unlock()
+
+	if wanted := os.Getenv(env); wanted == id {
+		runChild(f)
+	} else if wanted != "" {
+		return &Result{t: t, what: what, inChild: true}
+	}
+	return runParent(t, id, what)
+}
+
+// report is the descriptor on which a child tells what f returned.
+const report = 3
+
+// runChild runs f, tells the parent what it returned, and exits.
+func runChild(f func() error) {
+	out := os.NewFile(report, "report")
+	err := inGoroutine(f)
+	var errno syscall.Errno
+	errors.As(err, &errno)
+	msg := ""
+	if err != nil {
+		msg = err.Error()
+		if msg == "" {
+			msg = "(an error without text)"
+		}
+	}
+	fmt.Fprintf(out, "%d %s", int(errno), msg)
+	if err != nil {
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// inGoroutine runs f in a goroutine of its own, not in the test's: if f panics,
+// the child ends there, and the test's cleanups, which may break promises, do
+// not run.
+func inGoroutine(f func() error) error {
+	result := make(chan error)
+	go func() {
+		returned := false
+		defer func() {
+			if returned {
+				return
+			}
+			if p := recover(); p != nil {
+				panic(p)
+			}
+			result <- errors.New("pledgetest: the function did not return; t.FailNow and t.Skip cannot be used in it")
+		}()
+		err := f()
+		returned = true
+		result <- err
+	}()
+	return <-result
+}
+
+func runParent(t testing.TB, id, what string) *Result {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatalf("pledgetest: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), Timeout)
+	defer cancel()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatalf("pledgetest: %v", err)
+	}
+	defer r.Close()
+
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, self, "-test.run="+pattern(t.Name()), "-test.count=1", "-test.parallel=1", "-test.cpu="+strconv.Itoa(runtime.GOMAXPROCS(0)))
+	// A child that is killed, or may not remove files, leaves its t.TempDir
+	// behind: have it inside one of ours.
+	cmd.Env = append(os.Environ(), env+"="+id, "TMPDIR="+t.TempDir(),
+		"GORACE="+os.Getenv("GORACE")+" atexit_sleep_ms=0") // the race detector waits a second at exit
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.ExtraFiles = []*os.File{w}
+	cmd.WaitDelay = 5 * time.Second
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
+		t.Fatalf("pledgetest: cannot start the child: %v", err)
+	}
+	told, _ := io.ReadAll(r)
+	waitErr := cmd.Wait()
+	if ctx.Err() != nil {
+		t.Fatalf("%s: the child did not end within %v\nstdout: %s\nstderr: %s", what, Timeout, stdout.String(), stderr.String())
+	}
+	var exit *exec.ExitError
+	if waitErr != nil && !errors.As(waitErr, &exit) {
+		t.Fatalf("pledgetest: waiting for the child: %v", waitErr)
+	}
+
+	res := &Result{t: t, what: what, Stdout: stdout.String(), Stderr: stderr.String()}
+	res.ExitCode = cmd.ProcessState.ExitCode()
+	if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		res.Signal = ws.Signal()
+	}
+	if number, msg, ok := strings.Cut(string(told), " "); ok {
+		res.finished = true
+		n, _ := strconv.Atoi(number)
+		res.Errno, res.Err = syscall.Errno(n), msg
+	} else if res.ExitCode == 0 {
+		t.Fatalf("pledgetest: the child never reached call %s of the test\nstdout: %s\nstderr: %s", id, res.Stdout, res.Stderr)
+	}
+	return res
+}
+
+// pattern returns the -test.run argument that selects the named test alone.
+func pattern(name string) string {
+	parts := strings.Split(name, "/")
+	for i, p := range parts {
+		parts[i] = "^" + regexp.QuoteMeta(p) + "$"
+	}
+	return strings.Join(parts, "/")
+}
+
+func (r *Result) fail(want string) {
+	r.t.Helper()
+	r.t.Errorf("%s: %s, want %s\nstdout: %s\nstderr: %s", r.what, r, want, r.Stdout, r.Stderr)
+}
+
+// String says how the child ended.
+func (r *Result) String() string {
+	switch {
+	case r.Signal != 0:
+		return "killed by signal " + r.Signal.String()
+	case r.finished && r.Err == "":
+		return "ok"
+	case r.finished:
+		return "error: " + r.Err
+	}
+	return fmt.Sprintf("exit status %d", r.ExitCode)
+}
+
+// OK asserts that the function returned nil.
+func (r *Result) OK() *Result {
+	r.t.Helper()
+	if !r.inChild && (!r.finished || r.Err != "" || r.Signal != 0) {
+		r.fail("ok")
+	}
+	return r
+}
+
+// Killed asserts that the child was killed for a violation: by SIGSYS on Linux,
+// by SIGABRT on OpenBSD.
+func (r *Result) Killed() *Result {
+	r.t.Helper()
+	return r.KilledBy(violation)
+}
+
+// KilledBy asserts that the child was killed by the signal.
+func (r *Result) KilledBy(s syscall.Signal) *Result {
+	r.t.Helper()
+	if !r.inChild && r.Signal != s {
+		r.fail("killed by signal " + s.String())
+	}
+	return r
+}
+
+// Failed asserts that the function returned an error with the errno in its
+// tree.
+func (r *Result) Failed(errno syscall.Errno) *Result {
+	r.t.Helper()
+	if !r.inChild && (!r.finished || r.Err == "" || r.Errno != errno) {
+		r.fail("error: " + errno.Error())
+	}
+	return r
+}
+
+// Exited asserts that the child exited with the status by itself, without the
+// function returning: by os.Exit or a panic.
+func (r *Result) Exited(status int) *Result {
+	r.t.Helper()
+	if !r.inChild && (r.finished || r.Signal != 0 || r.ExitCode != status) {
+		r.fail("exit status " + strconv.Itoa(status))
+	}
+	return r
+}
+
+// Printed asserts that the child's standard output or error contains text.
+func (r *Result) Printed(text string) *Result {
+	r.t.Helper()
+	if !r.inChild && !strings.Contains(r.Stdout, text) && !strings.Contains(r.Stderr, text) {
+		r.fail("output with " + strconv.Quote(text))
+	}
+	return r
+}

@@ -1,0 +1,98 @@
+//go:build unix
+
+package pledgetest_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"testing"
+
+	"github.com/gopledge/pledge"
+	"github.com/gopledge/pledge/pledgetest"
+)
+
+// supported skips a test on systems that cannot enforce promises.
+func supported(t *testing.T) {
+	if !pledge.Supported().Seccomp {
+		t.Skip("this system has no seccomp filters")
+	}
+}
+
+func TestEndings(t *testing.T) {
+	supported(t)
+	for _, c := range []struct {
+		name string
+		f    func() error
+		want func(r *pledgetest.Result)
+	}{
+		{"nil is ok", func() error { fmt.Println("here"); return nil }, func(r *pledgetest.Result) { r.OK().Printed("here") }},
+		{"a violation kills", func() error { return os.Mkdir("/nonexistent/x", 0o700) }, func(r *pledgetest.Result) { r.Killed() }},
+		{"an errno is handed on", func() error { return &os.PathError{Op: "x", Path: "y", Err: syscall.EXDEV} }, func(r *pledgetest.Result) { r.Failed(syscall.EXDEV) }},
+		{"os.Exit is an exit", func() error { os.Exit(7); return nil }, func(r *pledgetest.Result) { r.Exited(7) }},
+		{"a panic is exit 2", func() error { panic("no") }, func(r *pledgetest.Result) { r.Exited(2).Printed("panic: no") }},
+		{"another signal", func() error { return syscall.Kill(os.Getpid(), syscall.SIGKILL) }, func(r *pledgetest.Result) { r.KilledBy(syscall.SIGKILL) }},
+	} {
+		t.Run(c.name, func(t *testing.T) { c.want(pledgetest.Run(t, "stdio", c.f)) })
+	}
+}
+
+// TestSeveralCalls: each call of a test is told from the others.
+func TestSeveralCalls(t *testing.T) {
+	supported(t)
+	dir := t.TempDir()
+	for i := range 3 {
+		r := pledgetest.Run(t, "stdio rpath", func() error { fmt.Print("call ", i); _, err := os.Stat(dir); return err }).OK()
+		if want := fmt.Sprint("call ", i); os.Getenv("PLEDGETEST_CALL") == "" && r.Stdout != want {
+			t.Errorf("call %d printed %q", i, r.Stdout)
+		}
+	}
+}
+
+// recorder is a testing.TB that notes failures instead of failing.
+type recorder struct {
+	testing.TB
+	failed bool
+}
+
+func (r *recorder) Errorf(string, ...any) { r.failed = true }
+
+// TestAssertionsCanFail: each assertion says no to what it is not about.
+func TestAssertionsCanFail(t *testing.T) {
+	supported(t)
+	endings := map[string]func() error{
+		"ok":     func() error { return nil },
+		"killed": func() error { return os.Mkdir("/nonexistent/x", 0o700) },
+		"failed": func() error { return syscall.EXDEV },
+		"exited": func() error { os.Exit(7); return nil },
+	}
+	for _, ending := range []string{"ok", "killed", "failed", "exited"} {
+		rec := &recorder{TB: t}
+		r := pledgetest.Run(rec, "stdio", endings[ending])
+		if os.Getenv("PLEDGETEST_CALL") != "" {
+			continue
+		}
+		for name, assert := range map[string]func(){
+			"ok":     func() { r.OK() },
+			"killed": func() { r.Killed() },
+			"failed": func() { r.Failed(syscall.EXDEV) },
+			"exited": func() { r.Exited(7) },
+		} {
+			rec.failed = false
+			assert()
+			if rec.failed == (name == ending) {
+				t.Errorf("a child that %s: the assertion that it %s said %v", ending, name, !rec.failed)
+			}
+		}
+	}
+}
+
+func TestPledgeErrorsAreReported(t *testing.T) {
+	supported(t)
+	r := pledgetest.Run(t, "stdio nonsense", func() error { return errors.New("not reached") })
+	r.Failed(0)
+	if r.Stdout != "" {
+		t.Errorf("the function ran: %q", r.Stdout)
+	}
+}

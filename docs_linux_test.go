@@ -1,0 +1,128 @@
+//go:build amd64 || arm64
+
+package pledge
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/gopledge/pledge/internal/sysnum"
+)
+
+//go:generate go test -run TestDocsAreCurrent -update .
+
+var update = flag.Bool("update", false, "write docs/promises.md anew")
+
+// TestDocsAreCurrent compares docs/promises.md with what the table says.
+func TestDocsAreCurrent(t *testing.T) {
+	if runtime.GOARCH != "amd64" {
+		t.Skip("docs/promises.md is generated on amd64, whose table has all rows")
+	}
+	const name = "docs/promises.md"
+	want := promisesPage()
+	if *update {
+		if err := os.WriteFile(name, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("%s is not what the table says; run: go generate", name)
+	}
+}
+
+// promisesPage renders the table as Markdown.
+func promisesPage() string {
+	var b strings.Builder
+	b.WriteString(`# The promises, call by call
+
+This page is generated from the promise table (table.go, table_amd64.go); do not edit it. It shows amd64; arm64 lacks the
+elder forms of calls (open, stat, fork, pipe ...).
+
+A call is allowed if one of the rows of a promise that is held has it and its arguments meet the conditions. Arguments have
+the names of the man pages; *flags & (A|B) = A* means that of these bits just A is set, and for arguments that are an int in C
+only the lower 32 bits count. A row whose heading names several promises needs them all. What no row allows is a violation, except for
+the soft refusals at the end, which fail with an errno, and numbers that are newer than the table, which fail with ENOSYS.
+
+`)
+	section := func(title string, wanted func(r row, needs Set) bool, errno bool) {
+		var rows []string
+		for _, r := range table {
+			for _, n := range r.needs {
+				if (r.errno != 0) != errno || !wanted(r, n) {
+					continue
+				}
+				rows = append(rows, rowLine(r, n))
+			}
+		}
+		if len(rows) == 0 {
+			return
+		}
+		fmt.Fprintf(&b, "## %s\n\n", title)
+		if errno {
+			b.WriteString("| with | calls | if | errno | because |\n| --- | --- | --- | --- | --- |\n")
+		} else {
+			b.WriteString("| calls | if | for |\n| --- | --- | --- |\n")
+		}
+		b.WriteString(strings.Join(rows, "") + "\n")
+	}
+	section("Always", func(_ row, n Set) bool { return n == 1<<goFloor }, false)
+	section("Always, where C code runs (cgo, exec, a launched program)", func(_ row, n Set) bool { return n == 1<<cFloor }, false)
+	titles := []string{}
+	seen := map[string]bool{}
+	for _, r := range table {
+		for _, n := range r.needs {
+			if r.errno == 0 && n&all != 0 && !seen[heading(n)] {
+				seen[heading(n)] = true
+				titles = append(titles, heading(n))
+			}
+		}
+	}
+	for p := range all.All() { // in OpenBSD's order, by the first promise
+		for _, title := range titles {
+			if first, _, _ := strings.Cut(title, " "); first == p.String() {
+				section(title, func(_ row, n Set) bool { return heading(n) == title }, false)
+			}
+		}
+	}
+	section("Soft refusals", func(row, Set) bool { return true }, true)
+	return b.String()
+}
+
+func heading(needs Set) string {
+	h := strings.ReplaceAll((needs & all).String(), " ", " and ")
+	if needs>>cFloor&1 == 1 && h != "" {
+		h += " (where C code runs)"
+	}
+	return h
+}
+
+func rowLine(r row, needs Set) string {
+	var calls []string
+	for _, nr := range r.calls {
+		calls = append(calls, sysnum.Name(nr))
+	}
+	conds := r.conditions(calls[0])
+	cells := []string{strings.Join(calls, " "), strings.Join(conds, "; "), r.note}
+	if r.errno != 0 {
+		with := heading(needs)
+		switch {
+		case needs == 1<<goFloor:
+			with = "any"
+		case needs == 1<<cFloor:
+			with = "C code"
+		}
+		cells = []string{with, cells[0], cells[1], errnoName(r.errno), cells[2]}
+	}
+	for i := range cells {
+		cells[i] = strings.ReplaceAll(cells[i], "|", `\|`)
+	}
+	return "| " + strings.Join(cells, " | ") + " |\n"
+}

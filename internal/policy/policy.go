@@ -15,6 +15,7 @@ type Verdict uint32
 const (
 	KillProcess Verdict = 0x80000000
 	Trap        Verdict = 0x00030000
+	Notify      Verdict = 0x7fc00000 // a supervisor decides
 	Log         Verdict = 0x7ffc0000
 	Allow       Verdict = 0x7fff0000
 
@@ -37,6 +38,8 @@ func (v Verdict) String() string {
 		return "kill process"
 	case Trap:
 		return "trap"
+	case Notify:
+		return "notify"
 	case Log:
 		return "log"
 	case Allow:

@@ -5,8 +5,13 @@ package pledge
 import (
 	"cmp"
 	"fmt"
+	"io/fs"
 	"math/bits"
+	"path/filepath"
 	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/gopledge/pledge/internal/bpf"
 	"github.com/gopledge/pledge/internal/bridge"
@@ -15,48 +20,137 @@ import (
 
 func init() {
 	bridge.Confine = confine
-	bridge.Needs = func(pid int, call *policy.Data) []uint64 {
-		pr := thisProcess()
-		pr.pid, pr.libc = pid, true
+	bridge.Needs = func(pid int, call *policy.Data, path string) []uint64 {
 		var out []uint64
-		for _, s := range pr.needs(call) {
+		for _, s := range launchedProcess(pid).needs(call, path) {
 			out = append(out, uint64(s))
 		}
 		return out
 	}
 }
 
-// confine makes what holds a launched program to promises. It is of C code, for
-// all that is known of it.
+// launchedProcess is a process of C code, for all that is known of it, with a
+// supervisor.
+func launchedProcess(pid int) process {
+	pr := thisProcess()
+	pr.pid, pr.libc, pr.supervised = pid, true, true
+	return pr
+}
+
+// confine makes what holds a launched program to promises.
 func confine(t bridge.Target) (*bridge.Confinement, error) {
 	s := Set(t.Promises)
-	if err := (Config{}).checkFiles(s); err != nil {
+	pr := launchedProcess(t.PID)
+	if err := checkFiles(s, pr.abi); err != nil {
 		return nil, err
 	}
-	pr := thisProcess()
-	pr.pid, pr.libc = t.PID, true
+	c := &bridge.Confinement{}
+	if len(t.Unveil) > 0 {
+		if err := pr.unveilFor(c, t.Unveil, s); err != nil {
+			c.Close()
+			return nil, err
+		}
+	} else if !t.Lax {
+		c.Ruleset = restriction(pr.held(s)).Trim(pr.abi)
+	}
+
 	violation := t.Violation
 	if s.Has(Error) {
 		violation = Config{}.violation(s)
 	}
 	prog, err := bpf.Compile(pr.policy(s, violation).Simplify())
 	if err != nil {
+		c.Close()
 		return nil, fmt.Errorf("pledge: compiling %q: %w", s, err)
 	}
-	return &bridge.Confinement{Programs: [][]bpf.Insn{prog}}, nil
+	c.Programs = [][]bpf.Insn{prog}
+
+	wide := pr.rules(table, pr.held(s).With(alone), violation)
+	c.Open = func(call *policy.Data, path string) policy.Verdict { return pr.open(wide, s, call, path) }
+	return c, nil
+}
+
+// unveilFor adds to a confinement what unveil asks for.
+func (pr *process) unveilFor(c *bridge.Confinement, paths []bridge.Path, s Set) error {
+	if err := (Config{}).checkLandlock(pr.abi); err != nil {
+		return err
+	}
+	var nodes []*veilNode
+	c.OnClose(func() {
+		for _, n := range nodes {
+			unix.Close(n.fd)
+		}
+	})
+	for _, u := range paths {
+		may, errno := parsePermissions(u.Permissions)
+		if errno != 0 {
+			return &fs.PathError{Op: "unveil", Path: u.Path, Err: fmt.Errorf("%w: permissions are letters of %q, not %q", errno, permissionLetters, u.Permissions)}
+		}
+		n, err := resolve(u.Path, true)
+		if err != nil {
+			return &fs.PathError{Op: "unveil", Path: u.Path, Err: err}
+		}
+		n.may = may
+		nodes = addNode(nodes, n)
+	}
+	pr.unveiled = true
+	if err := checkUnix(s, pr.abi); err != nil {
+		return err
+	}
+	rules, opened, err := new(State).veil(nodes)
+	c.OnClose(func() {
+		for _, fd := range opened {
+			unix.Close(fd)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	c.Ruleset = pr.veilRuleset(rules, true, pr.held(s))
+	return nil
+}
+
+// open decides of an open that the filter asked a supervisor about. The policy
+// is the one without a supervisor, where Landlock alone tells files apart.
+func (pr process) open(wide *policy.Policy, s Set, call *policy.Data, path string) policy.Verdict {
+	if wide.Evaluate(call) != policy.Allow {
+		return policy.KillProcess
+	}
+	for _, r := range filesOf(pr.held(s)).rows {
+		if r.covers(path) {
+			if pr.abi.Version == 0 {
+				return policy.Errno(uint16(unix.EACCES))
+			}
+			return policy.Allow
+		}
+	}
+	if (s.Has(DNS) || s.Has(Getpw)) && (path == "/etc/ld.so.cache" || strings.Contains(filepath.Base(path), ".so")) {
+		return policy.Errno(uint16(unix.EACCES)) // modules that nsswitch.conf names
+	}
+	return policy.KillProcess
 }
 
 // needs returns the smallest sets of promises that allow a call, the fewest
 // promises first.
-func (pr process) needs(call *policy.Data) []Set {
-	const floors = Set(1<<goFloor | 1<<cFloor)
+func (pr process) needs(call *policy.Data, path string) []Set {
+	files := setOf(readable, writable, makable)
+	given := setOf(goFloor, cFloor, anyPath, alone, supervised)
 	var out []Set
 	for _, r := range table {
 		if r.errno != 0 || !slices.Contains(r.calls, call.Nr) || !pr.meets(r.when, call) {
 			continue
 		}
 		for _, needs := range r.needs {
-			if needs &^= floors; !slices.ContainsFunc(out, func(s Set) bool { return s.SubsetOf(needs) }) {
+			if needs &^= given; needs&files != 0 {
+				if !slices.ContainsFunc(pathTable, func(p pathRow) bool { return p.gives(needs, path) }) {
+					continue
+				}
+				needs &^= files
+			}
+			if !needs.SubsetOf(all) {
+				continue // only where an unveil is in force
+			}
+			if !slices.ContainsFunc(out, func(s Set) bool { return s.SubsetOf(needs) }) {
 				out = slices.DeleteFunc(out, needs.SubsetOf)
 				out = append(out, needs)
 			}

@@ -14,6 +14,7 @@ type Target struct {
 	Promises  uint64         // a pledge.Set
 	Unveil    []Path         // what it may see; none: everything
 	Violation policy.Verdict // what becomes of a call that no promise allows
+	Lax       bool           // violations are only reported: promises' own files are not told from others
 }
 
 // A Path is a path and its permissions, as for unveil(2).
@@ -23,6 +24,25 @@ type Path struct{ Path, Permissions string }
 type Confinement struct {
 	Programs [][]bpf.Insn      // seccomp programs, to be installed in this order; only the last asks a supervisor
 	Ruleset  *landlock.Ruleset // to be put in force before them, if it is not empty
+
+	// Open decides of an open of a path that the program asked the supervisor
+	// about: Allow lets it take place, since Landlock refuses it for any other
+	// file than one that the promises mean; an errno is the answer; all else is
+	// a violation. The path is absolute and clean.
+	Open func(call *policy.Data, path string) policy.Verdict
+
+	close []func()
+}
+
+// OnClose has f called by Close.
+func (c *Confinement) OnClose(f func()) { c.close = append(c.close, f) }
+
+// Close releases the descriptors of the ruleset's paths.
+func (c *Confinement) Close() {
+	for _, f := range c.close {
+		f()
+	}
+	c.close = nil
 }
 
 // Confine makes the confinement of a target. Nothing is installed. Its errors
@@ -31,5 +51,6 @@ var Confine func(Target) (*Confinement, error)
 
 // Needs returns the sets of promises under which a launched program's call is
 // allowed, the smallest first; none if no promise allows it. The process id is
-// what "its own pid" is in conditions.
-var Needs func(pid int, call *policy.Data) []uint64
+// what "its own pid" is in conditions; the path is the one that the call opens,
+// absolute and clean, or "" if it opens none.
+var Needs func(pid int, call *policy.Data, path string) []uint64

@@ -112,13 +112,19 @@ func (c Config) enforce(next State) error {
 	if p.filter != nil {
 		prime(p.next.Promises)
 	}
+	tasks := inForce.tasks
+	if tasks < 0 && p.filter != nil && pr.needsTasks(p.next) {
+		if tasks, err = kernel.OpenTasks(); err != nil {
+			tasks = -1 // it is missed when it is needed
+		}
+	}
 	if p.ruleset != nil {
 		if p.filter != nil && inForce.state.mayRead() {
 			if err := kernel.CheckThreads(); err != nil {
 				return installError(err)
 			}
 		}
-		if err := kernel.RestrictAllThreads(ruleset, inForce.tasks, pr.abi); err != nil {
+		if err := kernel.RestrictAllThreads(ruleset, tasks, pr.abi); err != nil {
 			return landlockError(err)
 		}
 		p.next.Landlock = pr.abi.Version
@@ -130,6 +136,7 @@ func (c Config) enforce(next State) error {
 		}
 		inForce.filtered, inForce.promises, inForce.violation = true, p.held, p.violation
 	}
+	inForce.tasks = tasks
 	if p.next.Unveil != UnveilPending {
 		for _, n := range inForce.nodes {
 			unix.Close(n.fd)
@@ -138,6 +145,13 @@ func (c Config) enforce(next State) error {
 	}
 	inForce.state = p.next
 	return nil
+}
+
+// needsTasks reports whether a process in that state can need the list of its
+// threads for a later ruleset, and could not open it then.
+func (pr process) needsTasks(next State) bool {
+	const later = 1<<UnveilPromise | 1<<DNS | 1<<Getpw | 1<<PS | 1<<Vminfo | 1<<Tmppath | 1<<TTY | 1<<Exec
+	return libc.Broadcasts && pr.abi.Version > 0 && !pr.abi.ThreadSync() && next.Promises&later != 0 && !next.mayRead()
 }
 
 // A plan is what has to be done to get to a state.

@@ -73,7 +73,7 @@ var pathTable = []pathRow{
 	}, note: "what resolvers read; the last is a directory, whose files systemd-resolved replaces"},
 	{needs: need(Getpw), may: reading, point: true, paths: []string{"/etc/passwd", "/etc/group", "/etc/nsswitch.conf"},
 		note: "users and groups; never shadow"},
-	{needs: need(PS), may: reading, point: true, paths: []string{"/proc"}, note: "processes; of those outside, no memory and no environment"},
+	{needs: need(PS), may: reading, point: true, paths: []string{"/proc"}, note: "processes, but not the memory of those outside; since Linux 6.16 those with CAP_PERFMON (root) see environments"},
 	{needs: need(Vminfo), may: reading, point: true, paths: []string{
 		"/proc/meminfo", "/proc/stat", "/proc/vmstat", "/proc/loadavg", "/proc/uptime", "/proc/cpuinfo", "/proc/swaps", "/proc/zoneinfo",
 		"/proc/buddyinfo", "/proc/diskstats", "/proc/pressure", "/sys/devices/system/cpu", "/sys/devices/system/node", "/sys/devices/system/memory",

@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 	f, ok := map[string]func(args []string) (time.Duration, error){
 		"call":    benchCall,
 		"install": benchInstall,
+		"path":    benchPath,
 	}[name]
 	if !ok {
 		panic("no task " + name)
@@ -218,7 +219,7 @@ func benchInstall(args []string) (time.Duration, error) {
 // BenchmarkInstall is the time of the first Pledge in a process, and what it
 // is made of. The numbers are medians over processes.
 func BenchmarkInstall(b *testing.B) {
-	for _, promises := range []string{"stdio", "stdio rpath", all.Without(Error).String()} {
+	for _, promises := range []string{"stdio", "stdio rpath", "stdio dns", all.Without(Error).String()} {
 		name := promises
 		if strings.Count(promises, " ") > 3 {
 			name = "all"
@@ -245,4 +246,70 @@ func median(b *testing.B, task ...string) float64 {
 	}
 	slices.Sort(runs)
 	return float64(runs[len(runs)/2])
+}
+
+// benchPath measures something that is done with a path, with an unveil in
+// force or without.
+func benchPath(args []string) (time.Duration, error) {
+	what := args[1]
+	n, _ := strconv.Atoi(args[2])
+	runtime.LockOSThread()
+	dir, err := os.MkdirTemp("", "pledge")
+	if err != nil {
+		return 0, err
+	}
+	file := dir + "/file"
+	if err := os.WriteFile(file, make([]byte, 4096), 0o600); err != nil {
+		return 0, err
+	}
+	if args[0] == "unveil" {
+		if err := Unveil(dir, "rwc"); err != nil {
+			return 0, err
+		}
+	}
+	if err := Pledge("stdio rpath wpath cpath"); err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	fd, err := unix.Open(file, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, err
+	}
+	var st unix.Stat_t
+	buf := make([]byte, 4096)
+	f := map[string]func() error{
+		"open": func() error {
+			fd, err := unix.Open(file, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+			if err == nil {
+				unix.Close(fd)
+			}
+			return err
+		},
+		"stat": func() error { return unix.Stat(file, &st) },
+		"read": func() error { _, err := unix.Pread(fd, buf, 0); return err },
+	}[what]
+	start := time.Now()
+	for range n {
+		if err := f(); err != nil {
+			return 0, err
+		}
+	}
+	return time.Since(start), nil
+}
+
+// BenchmarkUnveil is the time of what is done with paths under "stdio rpath
+// wpath cpath", with an unveil in force and without.
+func BenchmarkUnveil(b *testing.B) {
+	for _, what := range []string{"open", "stat", "read"} {
+		for _, how := range []string{"none", "unveil"} {
+			b.Run(what+"/"+how, func(b *testing.B) {
+				n := min(max(b.N, 1000), 500_000)
+				best := time.Duration(1<<63 - 1)
+				for range 5 {
+					best = min(best, inProcess(b, "path", how, what, strconv.Itoa(n)))
+				}
+				b.ReportMetric(float64(best)/float64(n), "ns/op")
+			})
+		}
+	}
 }

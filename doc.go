@@ -11,8 +11,8 @@
 //	}
 //
 // The names, how they are parsed, that they can only be given up, and what they
-// mean are OpenBSD's. The means are Linux's: no_new_privs and one seccomp-bpf
-// filter on all threads. On OpenBSD the package calls pledge(2). On other
+// mean are OpenBSD's. The means are Linux's: no_new_privs, one seccomp-bpf
+// filter on all threads, and Landlock for files. On OpenBSD the package calls pledge(2). On other
 // systems it returns an [*UnsupportedError], never a silent success.
 //
 // # Using it
@@ -42,14 +42,23 @@
 // Pledge has the time zone loaded, and similar things read that the standard
 // library reads once. What is read again and again, or much later, a program
 // must promise or do first: x509.SystemCertPool, time.LoadLocation,
-// os.Executable, and the resolver, which reads /etc/resolv.conf every five
-// seconds and needs rpath.
+// os.Executable. The resolver reads /etc/resolv.conf every five seconds and needs
+// dns, or rpath.
+//
+// # Files
+//
+// A filter does not see paths. Some promises mean particular files: dns the
+// resolver's, getpw the user database, tty /dev/tty. Landlock lets just those be
+// opened. With [Unveil] it hides all but some paths:
+//
+//	pledge.Unveil("/var/www", "r")
+//	pledge.Pledge("stdio rpath inet") // without "unveil": the rest is hidden
 //
 // # Limits
 //
 // A filter sees numbers, not what pointers point to. So on Linux promises
-// cannot tell one file from another, fcntl(F_SETLK) on one's own file from that
-// on another's, or a datagram with a passed descriptor from one without. Where
+// cannot tell fcntl(F_SETLK) on one's own file from that on another's, or a
+// datagram with a passed descriptor from one without. Where
 // the meaning differs from OpenBSD's, the README lists it under «Differences
 // from OpenBSD». Calls of other ABIs (x32, int 0x80) always kill.
 package pledge

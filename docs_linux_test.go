@@ -13,9 +13,9 @@ import (
 	"github.com/gopledge/pledge/internal/sysnum"
 )
 
-//go:generate go test -run TestDocsAreCurrent -update .
+//go:generate go test -run "TestDocsAreCurrent|TestUnveilDocs" -update .
 
-var update = flag.Bool("update", false, "write docs/promises.md anew")
+var update = flag.Bool("update", false, "write the pages in docs anew")
 
 // TestDocsAreCurrent compares docs/promises.md with what the table says.
 func TestDocsAreCurrent(t *testing.T) {
@@ -92,6 +92,19 @@ the soft refusals at the end, which fail with an errno, and numbers that are new
 			}
 		}
 	}
+	b.WriteString("## Files\n\nOpens that a row allows for the promise's files are refused by Landlock, with EACCES, for all others. What a set promises of all\n" +
+		"files (`rpath` to read, `wpath` to write, `cpath` to create) is not restricted.\n\n| promise | files | may be | for |\n| --- | --- | --- | --- |\n")
+	for _, r := range pathTable {
+		for _, n := range r.needs {
+			with := "`" + (n & all).String() + "`"
+			if n.Has(supervised) {
+				with += " (launched programs)"
+			}
+			may := strings.NewReplacer("write", "written", "create and remove", "created and removed").Replace(r.may.String())
+			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", with, strings.Join(r.paths, " "), may, r.note)
+		}
+	}
+	b.WriteString("\n")
 	section("Soft refusals", func(row, Set) bool { return true }, true)
 	return b.String()
 }

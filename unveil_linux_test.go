@@ -585,8 +585,6 @@ func TestUnveilSockets(t *testing.T) {
 	}
 }
 
-var updateUnveil = flag.Bool("update-unveil", false, "write the table in docs/unveil.md anew")
-
 // TestUnveilDocs compares the table in docs/unveil.md with the one above.
 func TestUnveilDocs(t *testing.T) {
 	var b strings.Builder
@@ -617,7 +615,7 @@ func TestUnveilDocs(t *testing.T) {
 		t.Fatalf("%s has no place for the table", name)
 	}
 	want := before + begin + b.String() + end + after
-	if *updateUnveil {
+	if flag.Lookup("update").Value.String() == "true" {
 		if err := os.WriteFile(name, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	netbpf "golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
 
 	"github.com/gopledge/pledge/internal/bpf"
 	"github.com/gopledge/pledge/internal/landlock"
@@ -390,6 +391,33 @@ func TestNever(t *testing.T) {
 			if r.errno == 0 && slices.Contains(r.calls, nr) {
 				t.Errorf("row %d (%s) grants %s", i, r.note, name)
 			}
+		}
+	}
+}
+
+// TestProgramsAreShort counts what BenchmarkCall can only time: how many
+// instructions a program has, and how many a call takes on its way through it.
+func TestProgramsAreShort(t *testing.T) {
+	pr := testProcess
+	pr.abi = landlock.ABI{Version: 7}
+	prog, err := bpf.Compile(pr.policy(setOf(Stdio, Rpath), policy.KillProcess).Simplify())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(prog) >= 250 {
+		t.Errorf(`"stdio rpath" takes %d instructions`, len(prog))
+	}
+	for _, d := range []policy.Data{
+		{Nr: unix.SYS_FCNTL, Args: [6]uint64{1: unix.F_GETFL}},
+		{Nr: unix.SYS_OPENAT, Args: [6]uint64{2: unix.O_RDONLY | unix.O_CLOEXEC}},
+		{Nr: unix.SYS_MMAP, Args: [6]uint64{2: unix.PROT_READ, 3: unix.MAP_PRIVATE | unix.MAP_ANONYMOUS}},
+		{Nr: unix.SYS_MADVISE, Args: [6]uint64{2: unix.MADV_DONTNEED}},
+		{Nr: unix.SYS_IOCTL, Args: [6]uint64{1: unix.TCGETS}},
+		{Nr: unix.SYS_TGKILL, Args: [6]uint64{0: uint64(pr.pid)}},
+	} {
+		d.Arch = auditArch
+		if v, steps := bpf.Trace(prog, &d, nil); v != policy.Allow || steps > 18 {
+			t.Errorf("%s: %v after %d instructions", sysnum.Name(d.Nr), v, steps)
 		}
 	}
 }

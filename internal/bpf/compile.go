@@ -197,10 +197,8 @@ const (
 // calls of grants are allowed, refused ones fail, and with all others execution
 // continues at otherwise.
 func (b *builder) decide(p *policy.Policy, grants []policy.Rule, otherwise addr) addr {
-	byNr := slices.Clone(grants)
-	slices.SortStableFunc(byNr, func(x, y policy.Rule) int { return cmp.Compare(x.Nr, y.Nr) })
-	refusals := slices.Clone(p.Refusals)
-	slices.SortStableFunc(refusals, func(x, y policy.Refusal) int { return cmp.Compare(x.Nr, y.Nr) })
+	byNr := sorted(grants, func(x, y policy.Rule) int { return cmp.Compare(x.Nr, y.Nr) })
+	refusals := sorted(p.Refusals, func(x, y policy.Refusal) int { return cmp.Compare(x.Nr, y.Nr) })
 
 	// Numbers in descending order, so that the trees of low numbers, which are
 	// old and much used calls, stand first in the program.
@@ -260,6 +258,14 @@ func (b *builder) decide(p *policy.Policy, grants []policy.Rule, otherwise addr)
 	return b.search(segs, uint64(p.Limit))
 }
 
+// sorted returns rules in order. Those of a simplified policy are already.
+func sorted[T any](rules []T, compare func(x, y T) int) []T {
+	if slices.IsSortedFunc(rules, compare) {
+		return rules
+	}
+	return slices.SortedStableFunc(slices.Values(rules), compare)
+}
+
 // same reports whether it makes no difference which of two addresses is
 // continued at.
 func (b *builder) same(x, y addr) bool {
@@ -296,9 +302,9 @@ func (b *builder) chain(segs []segment, end uint64) (addr, bool) {
 	if len(segs) > 2*most+1 {
 		return 0, false
 	}
-	for _, rest := range []addr{segs[0].to, segs[1].to} {
-		var single []segment
-		ok := true
+	for _, rest := range [...]addr{segs[0].to, segs[1].to} {
+		var single [most]segment
+		n, ok := 0, true
 		for i, s := range segs {
 			if b.same(s.to, rest) {
 				continue
@@ -307,12 +313,15 @@ func (b *builder) chain(segs []segment, end uint64) (addr, bool) {
 			if i+1 < len(segs) {
 				next = uint64(segs[i+1].from)
 			}
-			ok = ok && next == uint64(s.from)+1
-			single = append(single, s)
+			if ok = n < most && next == uint64(s.from)+1; !ok {
+				break
+			}
+			single[n] = s
+			n++
 		}
-		if ok && len(single) <= most {
+		if ok {
 			a := rest
-			for _, s := range slices.Backward(single) {
+			for _, s := range slices.Backward(single[:n]) {
 				a = b.branch(jeq, s.from, s.to, a)
 			}
 			return a, true
@@ -429,6 +438,9 @@ func (b *builder) grow(paths []path, yes, no addr) addr {
 	for i, br := range slices.Backward(branches) {
 		branches[i].to = b.tree(br.paths, yes, rest)
 	}
+	if first.mask == math.MaxUint32 { // none of the values: A is still what it was loaded with
+		rest = b.loaded(rest, first.off)
+	}
 
 	load := Insn{Code: ldAbs, K: first.off}
 	if len(branches) == 1 && first.mask != math.MaxUint32 {
@@ -456,6 +468,15 @@ func (b *builder) grow(paths []path, yes, no addr) addr {
 		a = b.then(Insn{Code: aluAnd, K: first.mask}, a)
 	}
 	return b.then(load, a)
+}
+
+// loaded returns where to continue instead of at an address where A is loaded
+// with a word that it has already.
+func (b *builder) loaded(at addr, off uint32) addr {
+	if in := b.rev[at]; in.Code == ldAbs && in.K == off && at > 0 {
+		return at - 1
+	}
+	return at
 }
 
 // done is what is left of paths when one of them has come to its end.

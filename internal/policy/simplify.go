@@ -8,6 +8,9 @@ import (
 // Simplify returns a policy with the same meaning and fewer rules: conditions
 // on one argument are merged, and a rule is left out if it contradicts itself
 // or if a single other one of its kind matches all that it matches.
+//
+// The rules of a number then stand together, in ascending order of numbers, and
+// in the order that they had.
 func (p *Policy) Simplify() *Policy {
 	q := *p
 	rules := make([]Rule, 0, len(p.Grants))
@@ -16,12 +19,12 @@ func (p *Policy) Simplify() *Policy {
 			rules = append(rules, r)
 		}
 	}
-	slices.SortStableFunc(rules, func(x, y Rule) int { return cmp.Compare(x.Nr, y.Nr) })
+	rules = byNumber(rules, func(r Rule) uint32 { return r.Nr })
 	q.Grants = make([]Rule, 0, len(rules))
 	for len(rules) > 0 {
-		n := slices.IndexFunc(rules, func(r Rule) bool { return r.Nr != rules[0].Nr })
-		if n < 0 {
-			n = len(rules)
+		n := 1
+		for n < len(rules) && rules[n].Nr == rules[0].Nr {
+			n++
 		}
 		for i, r := range rules[:n] {
 			if !covered(rules[:n], i) {
@@ -32,14 +35,19 @@ func (p *Policy) Simplify() *Policy {
 	}
 
 	// The order of refusals counts: only one that an earlier one covers goes.
-	q.Refusals = nil
+	refusals := byNumber(p.Refusals, func(r Refusal) uint32 { return r.Nr })
+	q.Refusals = make([]Refusal, 0, len(refusals))
+	first := 0 // of the number's
 refusals:
-	for _, r := range p.Refusals {
+	for _, r := range refusals {
 		m, ok := r.Rule.merge()
 		if !ok {
 			continue
 		}
-		for _, earlier := range q.Refusals {
+		if len(q.Refusals) > first && q.Refusals[first].Nr != m.Nr {
+			first = len(q.Refusals)
+		}
+		for _, earlier := range q.Refusals[first:] {
 			if earlier.covers(m) {
 				continue refusals
 			}
@@ -47,6 +55,31 @@ refusals:
 		q.Refusals = append(q.Refusals, Refusal{m, r.Errno})
 	}
 	return &q
+}
+
+// byNumber returns what it is given in ascending order of call numbers, stably.
+// There are some hundreds of rules and of numbers, so counting is the fastest.
+func byNumber[T any](rules []T, number func(T) uint32) []T {
+	limit := uint32(0)
+	for _, r := range rules {
+		limit = max(limit, number(r)+1)
+	}
+	if limit > 1<<12 {
+		return slices.SortedStableFunc(slices.Values(rules), func(x, y T) int { return cmp.Compare(number(x), number(y)) })
+	}
+	at := make([]int, limit+1) // where the next one of a number goes
+	for _, r := range rules {
+		at[number(r)+1]++
+	}
+	for i := range limit {
+		at[i+1] += at[i]
+	}
+	out := make([]T, len(rules))
+	for _, r := range rules {
+		out[at[number(r)]] = r
+		at[number(r)]++
+	}
+	return out
 }
 
 // covered reports whether another of the rules makes rules[i] superfluous. Of

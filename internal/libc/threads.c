@@ -1,4 +1,4 @@
-//go:build linux && cgo && !purego
+//go:build linux && cgo
 
 // Landlock restricts the calling thread only, up to ABI 7. Here every thread is
 // made to call it, as glibc's setuid(2) does: each gets a signal, whose handler

@@ -1,4 +1,4 @@
-//go:build linux && cgo && !purego
+//go:build linux && cgo
 
 package libc
 

@@ -1,4 +1,4 @@
-//go:build cgo && !purego
+//go:build cgo
 
 // Package libc makes the C library do early what it would do late.
 package libc

@@ -130,6 +130,7 @@ type process struct {
 	pid, uid int
 	gids     []int // the effective one and the supplementary ones
 	libc     bool  // C code may run in it
+	launched bool  // it has yet to start
 }
 
 // maxGroups is how many of a process's groups a filter knows. Each costs rules,
@@ -162,7 +163,11 @@ func (pr process) policy(s Set, violation policy.Verdict) *policy.Policy {
 		held |= 1 << cFloor
 	}
 	p.Grants = make([]policy.Rule, 0, 512)
-	for _, r := range table {
+	rows := table
+	if pr.launched {
+		rows = slices.Concat(table, launchRows)
+	}
+	for _, r := range rows {
 		if !r.needs.metBy(held) {
 			continue
 		}

@@ -13,3 +13,6 @@ const x32 = false
 // archRows are the rows that only arm64 has: none. It began with the *at()
 // forms.
 var archRows []row
+
+// launchArchRows are the launchRows that only arm64 has.
+var launchArchRows []row

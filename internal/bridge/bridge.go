@@ -25,9 +25,19 @@ type Confinement struct {
 	Ruleset  *landlock.Ruleset // to be put in force before them, if it is not empty
 }
 
+// Check returns the error that Confine would return for a target, before
+// there is one.
+var Check func(Target) error
+
 // Confine makes the confinement of a target. Nothing is installed. Its errors
 // are those of the library.
 var Confine func(Target) (*Confinement, error)
+
+// Loading returns what holds a target before its entry point, while the dynamic
+// loader and the constructors of libraries run in it: what it is promised, and
+// what loading takes. It says nothing of programs and processes that are
+// started there, nor of other filters: they are violations or refused.
+var Loading func(Target) *policy.Policy
 
 // Needs returns the sets of promises under which a launched program's call is
 // allowed, the smallest first; none if no promise allows it. The process id is

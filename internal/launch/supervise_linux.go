@@ -24,14 +24,20 @@ type supervisor struct {
 	violated  atomic.Bool // the main process was killed for a violation
 }
 
-// run answers until the descriptor is closed.
+// run answers until nobody is left to ask.
 func (s *supervisor) run() {
 	for {
 		n, err := kernel.ReceiveNotification(s.listener)
 		switch err {
 		case nil:
 			s.decide(n)
-		case unix.ENOENT, unix.EINTR:
+		case unix.EINTR:
+		case unix.ENOENT:
+			// A thread is gone, or all are (Linux 6.11).
+			fds := []unix.PollFd{{Fd: int32(s.listener)}}
+			if unix.Poll(fds, 0); fds[0].Revents&unix.POLLHUP != 0 {
+				return
+			}
 		default:
 			return
 		}

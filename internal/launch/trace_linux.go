@@ -303,10 +303,16 @@ func (t *tracee) running() bool {
 	return false
 }
 
-// release lets all threads go.
+// release lets all threads go. The first of them can end the process, and the
+// others with it: they are waited for, as the process has not ended before its
+// tracer knows of them.
 func (t *tracee) release() error {
 	for tid, th := range t.threads {
-		if err := ended(kernel.Detach(tid, th.signal)); err != nil {
+		err := kernel.Detach(tid, th.signal)
+		if err == unix.ESRCH && tid != t.pid {
+			_, err = unix.Wait4(tid, nil, unix.WALL, nil)
+		}
+		if err := ended(err); err != nil {
 			return err
 		}
 	}

@@ -5,8 +5,12 @@ package pledge
 import (
 	"cmp"
 	"fmt"
+	"io/fs"
 	"math/bits"
+	"path/filepath"
 	"slices"
+	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -16,81 +20,172 @@ import (
 )
 
 func init() {
-	bridge.Check = checkTarget
 	bridge.Confine = confine
-	bridge.Loading = loading
-	bridge.Needs = func(pid int, call *policy.Data) []uint64 {
-		pr := launched(pid)
+	bridge.Needs = func(pid int, call *policy.Data, path string) []uint64 {
 		var out []uint64
-		for _, s := range pr.needs(call) {
+		for _, s := range launchedProcess(pid).needs(call, path) {
 			out = append(out, uint64(s))
 		}
 		return out
 	}
 }
 
-// launched is what is known of a launched program: it may be of C code.
-func launched(pid int) process {
+// launchedProcess is a process of C code, for all that is known of it, with a
+// supervisor.
+func launchedProcess(pid int) process {
 	pr := thisProcess()
-	pr.pid, pr.libc, pr.launched = pid, true, true
+	pr.pid, pr.libc, pr.supervised = pid, true, true
 	return pr
 }
 
-// violationOf returns what becomes of a target's violations.
-func violationOf(t bridge.Target) policy.Verdict {
-	if s := Set(t.Promises); s.Has(Error) {
-		return Config{}.violation(s)
-	}
-	return t.Violation
-}
-
-// loading makes the policy of a target before its entry point. What would keep
-// the filter out, or get processes away from whoever is to install it, is not
-// part of it: a filter, a Landlock domain, another program, another process.
-func loading(t bridge.Target) *policy.Policy {
-	s := Set(t.Promises).With(Stdio, Rpath, ProtExec).Without(Proc, Exec, UnveilPromise)
-	p := launched(t.PID).policy(s, violationOf(t))
-	p.Grants = slices.DeleteFunc(p.Grants, func(r policy.Rule) bool { return r.Nr == unix.SYS_SECCOMP })
-	return p
-}
-
-// launchRows are what every program does when it starts, which a launched one
-// has to do under its promises. They are not part of the table, as a program
-// that calls Pledge has that behind it.
+// launchRows are what programs do when they start, which a launched one has to
+// do under its promises. They are not part of the table, as a program that calls
+// Pledge has that behind it.
 var launchRows = slices.Concat(launchArchRows, []row{
 	{needs: always, calls: []uint32{unix.SYS_PRLIMIT64}, when: when(is(0, 0), is(1, unix.RLIMIT_NOFILE)),
-		note: "Go raises its own limit of descriptors at start"},
+		note: "Go raises its own limit of descriptors"},
 	{needs: always, errno: unix.EACCES, calls: []uint32{unix.SYS_READLINKAT},
 		note: "static programs ask for their own path, /proc/self/exe, and can do without"},
 })
 
-// checkTarget reports a target whose promises cannot be kept to.
-func checkTarget(t bridge.Target) error { return Config{}.checkFiles(Set(t.Promises)) }
-
 // confine makes what holds a launched program to promises.
 func confine(t bridge.Target) (*bridge.Confinement, error) {
-	if err := checkTarget(t); err != nil {
+	s := Set(t.Promises)
+	pr := launchedProcess(0)
+	if err := checkFiles(s, pr.abi); err != nil {
 		return nil, err
 	}
-	s := Set(t.Promises)
-	prog, err := bpf.Compile(launched(t.PID).policy(s, violationOf(t)).Simplify())
-	if err != nil {
-		return nil, fmt.Errorf("pledge: compiling %q: %w", s, err)
+	c := &bridge.Confinement{}
+	if len(t.Unveil) > 0 {
+		if err := pr.unveilFor(c, t.Unveil, s); err != nil {
+			c.Close()
+			return nil, err
+		}
+	} else if !t.Lax {
+		c.Ruleset = restriction(pr.held(s)).Trim(pr.abi)
 	}
-	return &bridge.Confinement{Programs: [][]bpf.Insn{prog}}, nil
+
+	violation := t.Violation
+	if s.Has(Error) {
+		violation = Config{}.violation(s)
+	}
+	c.Compile = func(pid int) ([]bpf.Insn, error) {
+		prog, err := bpf.Compile(pr.of(pid).policy(s, violation).Simplify())
+		if err != nil {
+			return nil, fmt.Errorf("pledge: compiling %q: %w", s, err)
+		}
+		return prog, nil
+	}
+	c.Loading = func(pid int) *policy.Policy { return pr.of(pid).loading(s, violation) }
+
+	wide := sync.OnceValue(func() *policy.Policy { return pr.rules(table, pr.held(s).With(alone), violation) })
+	c.Open = func(call *policy.Data, path string) policy.Verdict { return pr.open(wide(), s, call, path) }
+	return c, nil
+}
+
+// of is the same process by another id.
+func (pr process) of(pid int) process {
+	pr.pid = pid
+	return pr
+}
+
+// loading makes the policy of a process before its entry point. What would keep
+// the filter out, or get something away from whoever is to install it, is not
+// part of it: a filter, a Landlock ruleset, another program, another process.
+func (pr process) loading(s Set, violation policy.Verdict) *policy.Policy {
+	pr.unveiled = false // not yet
+	p := pr.policy(s.With(Stdio, Rpath, ProtExec).Without(Proc, Exec), violation)
+	p.Grants = slices.DeleteFunc(p.Grants, func(r policy.Rule) bool {
+		switch r.Nr {
+		case unix.SYS_SECCOMP, unix.SYS_LANDLOCK_CREATE_RULESET, unix.SYS_LANDLOCK_ADD_RULE, unix.SYS_LANDLOCK_RESTRICT_SELF:
+			return true
+		}
+		return false
+	})
+	return p
+}
+
+// unveilFor adds to a confinement what unveil asks for.
+func (pr *process) unveilFor(c *bridge.Confinement, paths []bridge.Path, s Set) error {
+	if err := (Config{}).checkLandlock(pr.abi); err != nil {
+		return err
+	}
+	var nodes []*veilNode
+	c.OnClose(func() {
+		for _, n := range nodes {
+			unix.Close(n.fd)
+		}
+	})
+	for _, u := range paths {
+		may, errno := parsePermissions(u.Permissions)
+		if errno != 0 {
+			return &fs.PathError{Op: "unveil", Path: u.Path, Err: fmt.Errorf("%w: permissions are letters of %q, not %q", errno, permissionLetters, u.Permissions)}
+		}
+		n, err := resolve(u.Path, true)
+		if err != nil {
+			return &fs.PathError{Op: "unveil", Path: u.Path, Err: err}
+		}
+		n.may = may
+		nodes = addNode(nodes, n)
+	}
+	pr.unveiled = true
+	if err := checkUnix(s, pr.abi); err != nil {
+		return err
+	}
+	rules, opened, err := new(State).veil(nodes)
+	c.OnClose(func() {
+		for _, fd := range opened {
+			unix.Close(fd)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	c.Ruleset = pr.veilRuleset(rules, true, pr.held(s))
+	return nil
+}
+
+// open decides of an open that the filter asked a supervisor about. The policy
+// is the one without a supervisor, where Landlock alone tells files apart.
+func (pr process) open(wide *policy.Policy, s Set, call *policy.Data, path string) policy.Verdict {
+	if wide.Evaluate(call) != policy.Allow {
+		return policy.KillProcess
+	}
+	for _, r := range filesOf(pr.held(s)).rows {
+		if r.covers(path) {
+			if pr.abi.Version == 0 {
+				return policy.Errno(uint16(unix.EACCES))
+			}
+			return policy.Allow
+		}
+	}
+	if (s.Has(DNS) || s.Has(Getpw)) && (path == "/etc/ld.so.cache" || strings.Contains(filepath.Base(path), ".so")) {
+		return policy.Errno(uint16(unix.EACCES)) // modules that nsswitch.conf names
+	}
+	return policy.KillProcess
 }
 
 // needs returns the smallest sets of promises that allow a call, the fewest
 // promises first.
-func (pr process) needs(call *policy.Data) []Set {
-	const floors = Set(1<<goFloor | 1<<cFloor)
+func (pr process) needs(call *policy.Data, path string) []Set {
+	files := setOf(readable, writable, makable)
+	given := setOf(goFloor, cFloor, anyPath, alone, supervised)
 	var out []Set
 	for _, r := range table {
 		if r.errno != 0 || !slices.Contains(r.calls, call.Nr) || !pr.meets(r.when, call) {
 			continue
 		}
 		for _, needs := range r.needs {
-			if needs &^= floors; !slices.ContainsFunc(out, func(s Set) bool { return s.SubsetOf(needs) }) {
+			if needs &^= given; needs&files != 0 {
+				if !slices.ContainsFunc(pathTable, func(p pathRow) bool { return p.gives(needs, path) }) {
+					continue
+				}
+				needs &^= files
+			}
+			if !needs.SubsetOf(all) {
+				continue // only where an unveil is in force
+			}
+			if !slices.ContainsFunc(out, func(s Set) bool { return s.SubsetOf(needs) }) {
 				out = slices.DeleteFunc(out, needs.SubsetOf)
 				out = append(out, needs)
 			}

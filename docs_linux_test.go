@@ -73,8 +73,8 @@ the soft refusals at the end, which fail with an errno, and numbers that are new
 		}
 		b.WriteString(strings.Join(rows, "") + "\n")
 	}
-	section("Always", func(_ row, n Set) bool { return n == 1<<goFloor }, false)
-	section("Always, where C code runs (cgo, exec, a launched program)", func(_ row, n Set) bool { return n == 1<<cFloor }, false)
+	section("Always", func(_ row, n Set) bool { return n == need(goFloor)[0] }, false)
+	section("Always, where C code runs (cgo, exec, a launched program)", func(_ row, n Set) bool { return n == need(cFloor)[0] }, false)
 	titles := []string{}
 	seen := map[string]bool{}
 	for _, r := range table {
@@ -98,7 +98,7 @@ the soft refusals at the end, which fail with an errno, and numbers that are new
 
 func heading(needs Set) string {
 	h := strings.ReplaceAll((needs & all).String(), " ", " and ")
-	if needs>>cFloor&1 == 1 && h != "" {
+	if needs.Has(cFloor) && h != "" {
 		h += " (where C code runs)"
 	}
 	return h
@@ -109,14 +109,14 @@ func rowLine(r row, needs Set) string {
 	for _, nr := range r.calls {
 		calls = append(calls, sysnum.Name(nr))
 	}
-	conds := r.conditions(calls[0])
+	conds := append(r.conditions(calls[0]), circumstancesIn(needs)...)
 	cells := []string{strings.Join(calls, " "), strings.Join(conds, "; "), r.note}
 	if r.errno != 0 {
 		with := heading(needs)
 		switch {
-		case needs == 1<<goFloor:
+		case needs == need(goFloor)[0]:
 			with = "any"
-		case needs == 1<<cFloor:
+		case needs == need(cFloor)[0]:
 			with = "C code"
 		}
 		cells = []string{with, cells[0], cells[1], errnoName(r.errno), cells[2]}

@@ -126,18 +126,28 @@ func (e *UnsupportedError) Is(target error) bool { return target == errors.ErrUn
 // Unwrap returns the error that told that something is missing, if any.
 func (e *UnsupportedError) Unwrap() error { return e.Err }
 
-// An InstallError says that the kernel refused the filter. No thread has it.
+// An InstallError says that the kernel refused the filter or the Landlock
+// ruleset. No thread has it.
 type InstallError struct {
-	Op  string        // the step that failed, as "seccomp(SECCOMP_SET_MODE_FILTER)"
-	TID int           // the thread that would not follow, or 0
-	Err syscall.Errno // what the kernel said
+	Op   string        // the step that failed, as "seccomp(SECCOMP_SET_MODE_FILTER)"
+	TID  int           // the thread that would not follow, or 0
+	Path string        // the path that the step was about, or ""
+	Err  syscall.Errno // what the kernel said
 }
 
 func (e *InstallError) Error() string {
 	if e.TID != 0 {
 		return fmt.Sprintf("pledge: %s: thread %d has a seccomp filter of its own and would not follow; call Pledge before anything else installs a filter", e.Op, e.TID)
 	}
-	return fmt.Sprintf("pledge: %s: %v", e.Op, e.Err)
+	msg := "pledge: " + e.Op
+	if e.Path != "" {
+		msg += ": " + e.Path
+	}
+	msg += ": " + e.Err.Error()
+	if e.Op == "landlock_restrict_self" && e.Err == syscall.E2BIG {
+		msg += "; a process can have 16 Landlock rulesets, those it inherited included: pledge and unveil in fewer steps"
+	}
+	return msg
 }
 
 // Unwrap returns the errno.

@@ -10,7 +10,7 @@ import (
 )
 
 func ExampleExplain() {
-	for _, grant := range pledge.Explain("truncate") {
+	for _, grant := range pledge.Explain("ftruncate") {
 		fmt.Println(grant)
 	}
 	for _, grant := range pledge.Explain("flock") {
@@ -18,7 +18,7 @@ func ExampleExplain() {
 	}
 	fmt.Println(len(pledge.Explain("ptrace")), "ways to ptrace")
 	// Output:
-	// wpath: as opening to write and ftruncate
+	// stdio: reading and writing open descriptors
 	// flock: locks
 	// 0 ways to ptrace
 }

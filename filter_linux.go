@@ -15,6 +15,7 @@ import (
 
 	"github.com/gopledge/pledge/internal/argname"
 	"github.com/gopledge/pledge/internal/bpf"
+	"github.com/gopledge/pledge/internal/landlock"
 	"github.com/gopledge/pledge/internal/policy"
 	"github.com/gopledge/pledge/internal/sysnum"
 )
@@ -36,38 +37,13 @@ func (c Config) Compile(s Set) (*Filter, error) {
 	if !s.SubsetOf(all) {
 		return nil, fmt.Errorf("pledge: the set %#x has bits that are no promises: %w", uint64(s), syscall.EINVAL)
 	}
-	if err := c.checkFiles(s); err != nil {
-		return nil, err
-	}
-	return compiled(s, c.violation(s))
-}
-
-// checkFiles reports a set with promises that mean particular files, and
-// without those that mean any: seccomp cannot tell files apart.
-func (c Config) checkFiles(s Set) error {
-	var missing Set
-	for p, instead := range map[Promise]Set{
-		DNS:     setOf(Rpath),
-		Getpw:   setOf(Rpath),
-		PS:      setOf(Rpath),
-		Vminfo:  setOf(Rpath),
-		Tmppath: setOf(Rpath, Wpath, Cpath),
-	} {
-		if s.Has(p) && !instead.SubsetOf(s) {
-			missing = missing.With(p)
+	pr := thisProcess()
+	if !c.BestEffort {
+		if err := checkFiles(s, pr.abi); err != nil {
+			return nil, err
 		}
 	}
-	if missing == 0 || c.BestEffort {
-		return nil
-	}
-	remedy := `promise "rpath" too`
-	if missing.Has(Tmppath) {
-		remedy = `promise "rpath wpath cpath" too`
-	}
-	return &UnsupportedError{
-		Missing: fmt.Sprintf("%q means particular files, which this version cannot tell from others", missing),
-		Remedy:  remedy + ", or set Config.BestEffort to do without those files",
-	}
+	return compiled(pr, s, c.violation(s))
 }
 
 // violation returns what a filter for s answers to what no row mentions.
@@ -92,15 +68,14 @@ var programs struct {
 }
 
 type programKey struct {
-	promises  Set
+	promises  Set // and circumstances
 	violation policy.Verdict
 	ids       string // the table's fattr rows know the process's own
 }
 
 // compiled returns the filter for a set, which is made once per process.
-func compiled(s Set, violation policy.Verdict) (*Filter, error) {
-	pr := thisProcess()
-	key := programKey{s, violation, fmt.Sprint(pr.uid, pr.gids)}
+func compiled(pr process, s Set, violation policy.Verdict) (*Filter, error) {
+	key := programKey{pr.held(s), violation, fmt.Sprint(pr.uid, pr.gids)}
 	programs.Lock()
 	defer programs.Unlock()
 	if f := programs.known[key]; f != nil {
@@ -130,7 +105,10 @@ type process struct {
 	pid, uid int
 	gids     []int // the effective one and the supplementary ones
 	libc     bool  // C code may run in it
-	launched bool  // it has yet to start
+
+	abi        landlock.ABI
+	unveiled   bool // an unveil is, or is about to be, in force
+	supervised bool // somebody else decides of violations
 }
 
 // maxGroups is how many of a process's groups a filter knows. Each costs rules,
@@ -145,27 +123,54 @@ func thisProcess() process {
 		uid:  os.Geteuid(),
 		gids: gids[:min(len(gids), maxGroups)],
 		libc: cgoEnabled,
+		abi:  landlockABI(),
 	}
+}
+
+// held adds to a set of promises the circumstances under which the process
+// makes them.
+func (pr process) held(s Set) Set {
+	held := s.With(goFloor)
+	if pr.supervised {
+		held = held.With(supervised)
+	} else {
+		held = held.With(alone)
+	}
+	if pr.libc || s.Has(Exec) {
+		held = held.With(cFloor)
+	}
+	if pr.abi.Version > 0 {
+		held |= filesOf(held).circumstances()
+	}
+	switch {
+	case !pr.unveiled:
+		held = held.With(anyPath)
+	case pr.abi.FS()&unix.LANDLOCK_ACCESS_FS_TRUNCATE != 0:
+		held = held.With(veiled, truncates)
+	default:
+		held = held.With(veiled)
+	}
+	return held
 }
 
 // policy turns a set of promises into rules: the rows of the table whose needs
 // are met.
 func (pr process) policy(s Set, violation policy.Verdict) *policy.Policy {
+	rows := table
+	if pr.supervised {
+		rows = slices.Concat(table, launchRows)
+	}
+	return pr.rules(rows, pr.held(s), violation)
+}
+
+func (pr process) rules(rows []row, held Set, violation policy.Verdict) *policy.Policy {
 	p := &policy.Policy{
 		Arch:    auditArch,
 		X32:     x32,
 		Limit:   sysnum.Limit,
 		NoSys:   uint16(unix.ENOSYS),
+		Grants:  make([]policy.Rule, 0, 512),
 		Default: violation,
-	}
-	held := s | 1<<goFloor
-	if pr.libc || s.Has(Exec) {
-		held |= 1 << cFloor
-	}
-	p.Grants = make([]policy.Rule, 0, 512)
-	rows := table
-	if pr.launched {
-		rows = slices.Concat(table, launchRows)
 	}
 	for _, r := range rows {
 		if !r.needs.metBy(held) {
@@ -261,7 +266,7 @@ type names struct{ held Set }
 
 // Call names a call and the promises of the set that have a grant of it.
 func (n names) Call(nr uint32) string {
-	held := n.held | 1<<goFloor | 1<<cFloor
+	held := n.held | ^all
 	var by Set
 	for _, r := range table {
 		if r.errno == 0 && r.needs.metBy(held) && slices.Contains(r.calls, nr) {
@@ -302,15 +307,25 @@ func Explain(name string) []Grant {
 		for _, needs := range r.needs {
 			g := Grant{
 				Needs: needs & all,
-				LibC:  needs>>cFloor&1 == 1,
+				LibC:  needs.Has(cFloor),
 				Errno: r.errno,
 				Note:  r.note,
 			}
-			g.When = r.conditions(name)
+			g.When = append(r.conditions(name), circumstancesIn(needs)...)
 			out = append(out, g)
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Grant) int { return cmp.Compare(a.Errno, b.Errno) })
+	return out
+}
+
+// circumstancesIn puts the circumstances that a row asks for into words.
+func circumstancesIn(needs Set) (out []string) {
+	for p := goFloor; p > lastCircumstance; p-- {
+		if text := circumstances[p]; text != "" && needs.Has(p) {
+			out = append(out, text)
+		}
+	}
 	return out
 }
 

@@ -126,8 +126,14 @@ type State struct {
 	Violation Violation     // what happens to a violation, if Pledged
 	Errno     syscall.Errno // what a violation returns, with Violation Errno
 
+	Unveil   UnveilState    // how far the process is with unveil
+	Unveiled []UnveiledPath // what has been unveiled, sorted by path
+
 	Seccomp  bool   // a filter holds all threads to Promises; false where BestEffort did without
 	Compiler string // what made it: "libseccomp 2.5.4" or "bpf"; "" when there is none
+	Landlock int    // the ABI by which paths, ports or signals are restricted; 0 if nothing needed it
+
+	hidden bool // an unveil has been enforced
 }
 
 // Status returns what this package has put in force in this process. What the

@@ -15,6 +15,7 @@ import (
 	netbpf "golang.org/x/net/bpf"
 
 	"github.com/gopledge/pledge/internal/bpf"
+	"github.com/gopledge/pledge/internal/landlock"
 	"github.com/gopledge/pledge/internal/policy"
 	"github.com/gopledge/pledge/internal/sysnum"
 )
@@ -53,10 +54,19 @@ func TestProof(t *testing.T) {
 	probes := newProbes(rng)
 	j := &judges{probes: probes, rng: rng, foreign: foreign}
 	violations := []policy.Verdict{policy.KillProcess, policy.Trap, policy.Log, policy.Errno(38)}
+	circumstances := []process{ // of Landlock, unveil and a supervisor
+		{abi: landlock.ABI{Version: 7}},
+		{abi: landlock.ABI{Version: 7}, unveiled: true},
+		{},
+		{abi: landlock.ABI{Version: 2}, unveiled: true},
+		{abi: landlock.ABI{Version: 11}, supervised: true},
+	}
 	for i, s := range sets {
-		for _, libc := range []bool{false, true} {
+		for k, libc := range []bool{false, true} {
 			pr := testProcess
 			pr.libc = libc
+			like := circumstances[(i+k)%len(circumstances)]
+			pr.abi, pr.unveiled, pr.supervised = like.abi, like.unveiled, like.supervised
 			for k, v := range violations {
 				if k != i%len(violations) && !(*prove && i < named) {
 					continue
@@ -294,8 +304,7 @@ func TestRows(t *testing.T) {
 	for i, r := range table {
 		for _, needs := range r.needs {
 			s := needs & all
-			pr.libc = needs>>cFloor&1 == 1
-			p := pr.policy(s, policy.KillProcess)
+			p := pr.rules(table, needs.With(goFloor), policy.KillProcess)
 			programs := map[string][]bpf.Insn{}
 			for name, compile := range compilers {
 				prog, err := compile(p.Simplify())

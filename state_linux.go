@@ -4,36 +4,48 @@ package pledge
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/gopledge/pledge/internal/bpf"
 	"github.com/gopledge/pledge/internal/kernel"
+	"github.com/gopledge/pledge/internal/landlock"
+	"github.com/gopledge/pledge/internal/libc"
 	"github.com/gopledge/pledge/internal/policy"
 )
 
 // inForce is what this process has pledged.
-var inForce struct {
+var inForce = struct {
 	sync.Mutex
 	state State
 
 	// What the newest filter holds the process to, which is not what state
 	// says where BestEffort did without a filter.
 	filtered  bool
-	promises  Set
+	promises  Set // and circumstances
 	violation policy.Verdict
-}
+
+	nodes []*veilNode       // what has been unveiled, sorted by path, until it is in force
+	files *landlock.Ruleset // what the newest Landlock ruleset does for promises
+	tasks int               // /proc/self/task, or -1: for a later ruleset, when it cannot be opened
+}{tasks: -1}
+
+// landlockABI is a variable for tests of what older kernels have.
+var landlockABI = kernel.LandlockABI
 
 func status() State {
 	inForce.Lock()
 	defer inForce.Unlock()
-	return inForce.state
+	st := inForce.state
+	st.Unveiled = slices.Clone(st.Unveiled)
+	return st
 }
 
-// pledge brings the process to the given promises and exec promises. It first
-// decides, then makes sure that what it needs is there, and only then acts;
-// installing the filter is the one act that can fail, and it fails as a whole.
+// pledge brings the process to the given promises and exec promises.
 func (c Config) pledge(promises, execpromises *string) error {
 	if err := c.validate(); err != nil {
 		return err
@@ -57,39 +69,224 @@ func (c Config) pledge(promises, execpromises *string) error {
 		inForce.state = next
 		return nil
 	}
+	return c.enforce(next)
+}
 
-	if err := c.checkFiles(next.Promises); err != nil {
-		return err
-	}
-	violation := c.violation(next.Promises)
-	if inForce.filtered && next.Promises == inForce.promises && !stricter(violation, inForce.violation) {
-		next.Seccomp = true
-		inForce.state = next // all of it is in force already
-		return nil
-	}
-	f, err := c.Compile(next.Promises)
+func (c Config) unveilBlock() error {
+	inForce.Lock()
+	defer inForce.Unlock()
+	next := inForce.state
+	next.Unveil = next.Unveil.closed()
+	return c.enforce(next)
+}
+
+// enforce brings the process from the state in force to the next one. It first
+// decides, then makes sure that what it needs is there, and only then acts: of
+// the two acts that can fail, each fails as a whole, and what could make the
+// second fail is looked for before the first.
+func (c Config) enforce(next State) error {
+	pr := thisProcess()
+	p, err := pr.plan(c, inForce.state, next)
 	if err != nil {
 		return err
 	}
-	next.Violation, next.Errno = c.Violation, 0
-	if n, ok := violation.Errno(); ok {
-		next.Violation, next.Errno = Errno, syscall.Errno(n)
+	defer p.close()
+	if p.filter != nil {
+		switch err := checkSeccomp(p.violation); {
+		case err == nil:
+		case !c.BestEffort:
+			return err
+		default:
+			p.filter = nil
+			p.next.Seccomp, p.next.Compiler = false, "" // not for these promises
+		}
 	}
-	switch err := checkSeccomp(violation); {
-	case err == nil:
-		prime(next.Promises)
-		if err := kernel.InstallFilter(f.prog, wantsLog(violation)); err != nil {
+
+	ruleset := -1
+	if p.ruleset != nil {
+		if ruleset, err = kernel.CreateRuleset(p.ruleset, pathFlags(&inForce.state)); err != nil {
+			return landlockError(err)
+		}
+		defer unix.Close(ruleset)
+	}
+	if p.filter != nil {
+		prime(p.next.Promises)
+	}
+	if p.ruleset != nil {
+		if p.filter != nil && inForce.state.mayRead() {
+			if err := kernel.CheckThreads(); err != nil {
+				return installError(err)
+			}
+		}
+		if err := kernel.RestrictAllThreads(ruleset, inForce.tasks, pr.abi); err != nil {
+			return landlockError(err)
+		}
+		p.next.Landlock = pr.abi.Version
+		inForce.files = p.files
+	}
+	if p.filter != nil {
+		if err := kernel.InstallFilter(p.filter.prog, wantsLog(p.violation)); err != nil {
 			return installError(err)
 		}
-		next.Seccomp, next.Compiler = true, f.compiler
-		inForce.filtered, inForce.promises, inForce.violation = true, next.Promises, violation
-	case !c.BestEffort:
-		return err
-	default:
-		next.Seccomp, next.Compiler = false, "" // not for these promises
+		inForce.filtered, inForce.promises, inForce.violation = true, p.held, p.violation
 	}
-	inForce.state = next
+	if p.next.Unveil != UnveilPending {
+		for _, n := range inForce.nodes {
+			unix.Close(n.fd)
+		}
+		inForce.nodes = nil
+	}
+	inForce.state = p.next
 	return nil
+}
+
+// A plan is what has to be done to get to a state.
+type plan struct {
+	next      State
+	ruleset   *landlock.Ruleset // nil: nothing more for Landlock to take away
+	files     *landlock.Ruleset // what of it is for promises
+	filter    *Filter           // nil: the one in force does
+	held      Set
+	violation policy.Verdict
+	opened    []int
+}
+
+func (p *plan) close() {
+	for _, fd := range p.opened {
+		unix.Close(fd)
+	}
+}
+
+// plan decides what has to be done.
+func (pr process) plan(c Config, now, next State) (*plan, error) {
+	p := &plan{next: next}
+	promises := next.Promises
+	if !next.Pledged {
+		promises = all
+	}
+
+	// Without "unveil" there is no further Unveil; and who cannot use a path
+	// any more needs none to be hidden.
+	const paths = 1<<Rpath | 1<<Wpath | 1<<Cpath | 1<<Dpath | 1<<Exec | 1<<Unix | 1<<UnveilPromise
+	if next.Pledged && !promises.Has(UnveilPromise) {
+		p.next.Unveil = next.Unveil.closed()
+	}
+	hiding := p.next.Unveil == UnveilInForce && now.Unveil != UnveilInForce && promises&paths != 0
+	if hiding {
+		if err := c.checkLandlock(pr.abi); err != nil {
+			return nil, err
+		}
+		hiding = pr.abi.Version > 0
+	}
+	pr.unveiled = hiding || now.hidden
+	p.next.hidden = pr.unveiled
+
+	if next.Pledged && !c.BestEffort {
+		if err := checkFiles(promises, pr.abi); err != nil {
+			return nil, err
+		}
+		if pr.unveiled {
+			if err := checkUnix(promises, pr.abi); err != nil {
+				return nil, err
+			}
+		}
+	}
+
+	// Landlock.
+	p.violation = c.violation(promises)
+	p.files = &landlock.Ruleset{}
+	if next.Pledged && p.violation != policy.Log && pr.abi.Version > 0 {
+		p.files = restriction(pr.held(promises)).Trim(pr.abi)
+	}
+	switch {
+	case hiding:
+		rules, opened, err := now.veil(inForce.nodes)
+		p.opened = opened
+		if err != nil {
+			p.close()
+			return nil, err
+		}
+		p.ruleset = pr.veilRuleset(rules, next.Pledged, pr.held(promises))
+	case !p.files.Empty() && !p.files.Equal(inForce.files):
+		p.ruleset = p.files
+	}
+	if p.ruleset != nil && libc.Broadcasts && !pr.abi.ThreadSync() && inForce.filtered && !now.mayRead() && inForce.tasks < 0 {
+		p.close()
+		return nil, &UnsupportedError{
+			Missing: "before Linux 7.0, Landlock restricts a process with C code thread by thread, and this one may not list its threads any more",
+			Remedy:  `keep "rpath" until then, or set CGO_ENABLED=0`,
+		}
+	}
+
+	// The filter.
+	switch {
+	case next.Pledged:
+		if p.held = pr.held(promises); inForce.filtered && p.held == inForce.promises && !stricter(p.violation, inForce.violation) {
+			p.next.Seccomp = true
+			return p, nil // it is in force already
+		}
+		f, err := compiled(pr, promises, p.violation)
+		if err != nil {
+			p.close()
+			return nil, err
+		}
+		p.filter = f
+		p.next.Seccomp, p.next.Compiler = true, f.compiler
+		p.next.Violation, p.next.Errno = c.Violation, 0
+		if n, ok := p.violation.Errno(); ok {
+			p.next.Violation, p.next.Errno = Errno, syscall.Errno(n)
+		}
+	case hiding:
+		p.violation = policy.Allow
+		prog, err := bpf.Compile(pr.veilPolicy())
+		if err != nil {
+			p.close()
+			return nil, fmt.Errorf("pledge: compiling unveil's filter: %w", err)
+		}
+		p.filter = &Filter{prog: prog, compiler: "bpf"}
+	}
+	return p, nil
+}
+
+// veilRuleset returns what Landlock has to take from the process so that it
+// sees only what rules let it see, and has the files of its promises. Those
+// rights that the filter lets through just for these files are not for others.
+func (pr process) veilRuleset(rules []landlock.PathRule, pledged bool, held Set) *landlock.Ruleset {
+	r := &landlock.Ruleset{FS: pr.abi.FS(), Paths: rules}
+	if pledged {
+		f, files := filesOf(held), restriction(held)
+		for i := range r.Paths {
+			r.Paths[i].Access &^= f.may.rights()
+		}
+		r.Paths = append(r.Paths, f.rules()...)
+		r.Net, r.Ports = files.Net, files.Ports
+		if !held.Has(Proc) {
+			r.Scoped = unix.LANDLOCK_SCOPE_SIGNAL
+		}
+		if pr.abi.ThreadSync() {
+			// Before, each thread has a domain of its own, and could not connect
+			// to a socket of another one.
+			r.Scoped |= unix.LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET
+		}
+	}
+	return r.Trim(pr.abi)
+}
+
+// pathFlags are the open flags with which the process can name a path to
+// Landlock.
+func pathFlags(st *State) int {
+	if st.mayRead() || st.Promises.Has(UnveilPromise) {
+		return unix.O_PATH
+	}
+	return unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY
+}
+
+func landlockError(err error) error {
+	var e *kernel.LandlockError
+	if errors.As(err, &e) {
+		return &InstallError{Op: e.Op, Path: e.Path, Err: e.Err}
+	}
+	return err
 }
 
 // stricter reports whether the kernel lets verdict a win over b, when two
@@ -150,6 +347,6 @@ func supported() Features {
 		KillProcess: has(unix.SECCOMP_RET_KILL_PROCESS),
 		Log:         has(unix.SECCOMP_RET_LOG),
 		UserNotify:  has(unix.SECCOMP_RET_USER_NOTIF),
-		Landlock:    kernel.LandlockABI(),
+		Landlock:    kernel.LandlockABI().Version,
 	}
 }

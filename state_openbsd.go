@@ -2,6 +2,7 @@ package pledge
 
 import (
 	"errors"
+	"io/fs"
 	"sync"
 	"syscall"
 
@@ -87,6 +88,37 @@ func explain(err error, st State, promises, execpromises *string) error {
 	}
 	// x/sys says so in words when the release is too old.
 	return &UnsupportedError{Missing: "pledge(2)", Err: err}
+}
+
+// unveil hides all that has not been unveiled at once, which unveilBlock only
+// makes final.
+func (c Config) unveil(path string, may permissions) error {
+	inForce.Lock()
+	defer inForce.Unlock()
+	if err := unix.Unveil(path, may.String()); err != nil {
+		return unveilError(path, err)
+	}
+	inForce.state.Unveil = UnveilPending
+	inForce.state.Unveiled = append(inForce.state.Unveiled, UnveiledPath{path, may.String()})
+	return nil
+}
+
+func (c Config) unveilBlock() error {
+	inForce.Lock()
+	defer inForce.Unlock()
+	if err := unix.UnveilBlock(); err != nil {
+		return unveilError("", err)
+	}
+	inForce.state.Unveil = inForce.state.Unveil.closed()
+	return nil
+}
+
+func unveilError(path string, err error) error {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return &fs.PathError{Op: "unveil", Path: path, Err: errno}
+	}
+	return &UnsupportedError{Missing: "unveil(2)", Err: err}
 }
 
 func supported() Features { return Features{} }

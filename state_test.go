@@ -2,6 +2,7 @@ package pledge
 
 import (
 	"errors"
+	"reflect"
 	"testing"
 )
 
@@ -99,7 +100,7 @@ func TestNext(t *testing.T) {
 			if c.err == ok {
 				want = state(c.want, c.wantExec)
 			}
-			if got != want {
+			if !reflect.DeepEqual(got, want) {
 				t.Errorf("%+v, want %+v", got, want)
 			}
 		})

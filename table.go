@@ -57,14 +57,46 @@ func (n needs) metBy(s Set) bool {
 	return slices.ContainsFunc(n, func(alternative Set) bool { return alternative.SubsetOf(s) })
 }
 
-// Two floors lie below the promises. They are kept like promises that nobody
-// can name: every set has the first, and the second is added where C code runs.
+// Beside the promises there are circumstances, which rows ask for like promises
+// that nobody can name.
 const (
-	goFloor Promise = 62 // what the Go runtime does behind a program's back
-	cFloor  Promise = 63 // what a libc does: cgo, a launched or executed program
+	goFloor    Promise = 63 - iota // always: what the Go runtime does behind a program's back
+	cFloor                         // where C code runs: what a libc does
+	readable                       // Landlock lets only those files be read that promises mean
+	writable                       // the same of writing
+	makable                        // the same of creating and removing regular files
+	anyPath                        // no unveil is in force
+	veiled                         // an unveil is in force
+	truncates                      // it restricts truncate(2) too: Landlock ABI 3, Linux 6.2
+	alone                          // no supervisor decides of violations
+	supervised                     // one does: the process was launched by pledge run
+
+	lastCircumstance
 )
 
+// circumstances says what a row that asks for one adds to its conditions.
+var circumstances = map[Promise]string{
+	readable:  "of the promise's files, which Landlock tells from others",
+	writable:  "of the promise's files, which Landlock tells from others",
+	makable:   "of the promise's files, which Landlock tells from others",
+	anyPath:   "no unveil is in force",
+	veiled:    "an unveil is in force",
+	truncates: "an unveil is in force that knows of it",
+}
+
 var always = need(goFloor)
+
+// with asks for a circumstance in addition.
+func (n needs) with(circumstance Promise) needs {
+	out := slices.Clone(n)
+	for i := range out {
+		out[i] = out[i].With(circumstance)
+	}
+	return out
+}
+
+// fileful are the promises that mean particular files; see pathTable.
+var fileful = append(either(DNS, Getpw, PS, Vminfo, Tmppath, TTY, Exec), need(Stdio, supervised)...)
 
 // A cond is a condition on one argument: under the mask it has one of the
 // values.
@@ -327,11 +359,26 @@ func opens(call uint32, flags uint8) []row {
 			note: "creating and writing; no setuid, setgid, sticky bit"},
 		{needs: need(Rpath, Wpath, Cpath), calls: calls, when: when(masked(flags, create, unix.O_CREAT|unix.O_RDWR, tmpfile|unix.O_RDWR), plain),
 			note: "creating, reading and writing; no setuid, setgid, sticky bit"},
+		{needs: fileful.with(readable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC|unix.O_PATH, unix.O_RDONLY)),
+			note: "opening the promise's files to read"},
+		{needs: fileful.with(writable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC|unix.O_PATH, unix.O_WRONLY, unix.O_RDWR)),
+			note: "opening the promise's files to write"},
+		{needs: fileful.with(Wpath).with(readable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC|unix.O_PATH, unix.O_RDWR)),
+			note: "opening the promise's files to read, others only to write"},
+		{needs: need(Tmppath, makable, alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC|unix.O_PATH, unix.O_CREAT|unix.O_RDONLY), plain),
+			note: "files in /tmp"},
+		{needs: need(Tmppath, makable, alone), calls: calls, when: when(masked(flags, create|unix.O_PATH, unix.O_CREAT|unix.O_WRONLY, unix.O_CREAT|unix.O_RDWR), plain),
+			note: "files in /tmp"},
 		{needs: need(Rpath, Cpath), errno: unix.EPERM, calls: calls, when: when(masked(flags, create|unix.O_TRUNC, unix.O_CREAT|unix.O_RDONLY)), note: specialBits},
 		{needs: need(Wpath, Cpath), errno: unix.EPERM, calls: calls, when: when(masked(flags, create, unix.O_CREAT|unix.O_WRONLY, tmpfile|unix.O_WRONLY)), note: specialBits},
 		{needs: need(Rpath, Wpath, Cpath), errno: unix.EPERM, calls: calls, when: when(masked(flags, create, unix.O_CREAT|unix.O_RDWR, tmpfile|unix.O_RDWR)), note: specialBits},
+		{needs: either(DNS, Getpw, PS, Vminfo).with(alone), errno: unix.EACCES, calls: calls, when: when(opening(flags, unix.O_RDONLY)), note: indistinct},
+		{needs: either(Exec, TTY, Tmppath).with(alone), errno: unix.EACCES, calls: calls, when: when(opening(flags, unix.O_RDONLY, unix.O_WRONLY, unix.O_RDWR)), note: indistinct},
+		{needs: need(Tmppath, alone), errno: unix.EACCES, calls: calls, when: when(masked(flags, unix.O_CREAT, unix.O_CREAT)), note: indistinct},
 	}
 }
+
+const indistinct = "the promise's files, where Landlock cannot tell them from others"
 
 const specialBits = "setuid, setgid and sticky bits, which OpenBSD drops"
 
@@ -341,13 +388,19 @@ var pathRows = []row{
 		unix.SYS_NEWFSTATAT, unix.SYS_STATX, unix.SYS_FACCESSAT, unix.SYS_FACCESSAT2, unix.SYS_READLINKAT, unix.SYS_STATFS, unix.SYS_FSTATFS,
 	}, note: "looking at files"},
 	{needs: need(Rpath), calls: []uint32{unix.SYS_GETDENTS64, unix.SYS_CHDIR, unix.SYS_GETCWD}, note: "directories"},
-	{needs: need(Rpath), calls: []uint32{
-		unix.SYS_GETXATTR, unix.SYS_LGETXATTR, unix.SYS_FGETXATTR, unix.SYS_LISTXATTR, unix.SYS_LLISTXATTR, unix.SYS_FLISTXATTR,
-	}, note: "extended attributes: ls -l asks for them"},
+	{needs: need(Rpath), calls: []uint32{unix.SYS_FGETXATTR, unix.SYS_FLISTXATTR}, note: "extended attributes"},
+	{needs: need(Rpath, anyPath), calls: []uint32{unix.SYS_GETXATTR, unix.SYS_LGETXATTR, unix.SYS_LISTXATTR, unix.SYS_LLISTXATTR},
+		note: "extended attributes: ls -l asks for them"},
+	{needs: need(Rpath, veiled), errno: unix.EOPNOTSUPP, calls: []uint32{unix.SYS_GETXATTR, unix.SYS_LGETXATTR, unix.SYS_LISTXATTR, unix.SYS_LLISTXATTR},
+		note: "Landlock does not keep unveil's secrets here; as on a file system without"},
 	{needs: need(Rpath), calls: []uint32{unix.SYS_IOCTL}, when: when(is(1, unix.FS_IOC_GETFLAGS)), note: "file flags, as stat(2) shows them on OpenBSD"},
-	{needs: need(Rpath), calls: []uint32{unix.SYS_INOTIFY_INIT1, unix.SYS_INOTIFY_ADD_WATCH, unix.SYS_INOTIFY_RM_WATCH},
-		note: "watching files, as kqueue does"},
-	{needs: need(Wpath), calls: []uint32{unix.SYS_TRUNCATE}, note: "as opening to write and ftruncate"},
+	{needs: need(Rpath), calls: []uint32{unix.SYS_INOTIFY_INIT1, unix.SYS_INOTIFY_RM_WATCH}, note: "watching files, as kqueue does"},
+	{needs: need(Rpath, anyPath), calls: []uint32{unix.SYS_INOTIFY_ADD_WATCH}, note: "watching files, as kqueue does"},
+	{needs: need(Rpath, veiled), errno: unix.EACCES, calls: []uint32{unix.SYS_INOTIFY_ADD_WATCH}, note: "Landlock does not keep unveil's secrets here: events have names"},
+	{needs: needs{bitsOf([]Promise{Wpath, anyPath}), bitsOf([]Promise{Wpath, truncates})}, calls: []uint32{unix.SYS_TRUNCATE}, note: "as opening to write and ftruncate"},
+	{needs: need(Wpath, veiled), errno: unix.EACCES, calls: []uint32{unix.SYS_TRUNCATE}, note: byPath},
+	{needs: need(Tmppath, makable), calls: []uint32{unix.SYS_UNLINKAT}, when: when(is(2, 0)), note: "files in /tmp"},
+	{needs: either(PS, Vminfo).with(readable), calls: []uint32{unix.SYS_GETDENTS64}, note: "directories of the promise's files"},
 	{needs: need(Cpath), calls: []uint32{
 		unix.SYS_MKDIRAT, unix.SYS_UNLINKAT, unix.SYS_LINKAT, unix.SYS_SYMLINKAT, unix.SYS_RENAMEAT, unix.SYS_RENAMEAT2,
 	}, note: "making and removing names"},
@@ -362,17 +415,26 @@ func node(arg uint8) cond {
 
 const specialNodes = "regular files and sockets, which mknod(2) of OpenBSD does not make; " + specialBits
 
+// byPath is why some calls that take a path fail where an unveil is in force.
+const byPath = "Landlock does not keep unveil's promise here; on an open file it works: fchmod(2), fchown(2), futimens(3), ftruncate(2)"
+
+// pathAttributes are the calls that change such attributes of a path.
+var pathAttributes = append([]uint32{unix.SYS_FCHMODAT, unix.SYS_FCHMODAT2, unix.SYS_FCHOWNAT, unix.SYS_UTIMENSAT}, archPathAttributes...)
+
 // attributeRows are about what is known of files beside their contents.
 var attributeRows = []row{
 	{needs: need(Fattr), calls: []uint32{unix.SYS_FCHMOD}, when: when(no(1, 0o7000)), note: "permissions"},
-	{needs: need(Fattr), calls: []uint32{unix.SYS_FCHMODAT, unix.SYS_FCHMODAT2}, when: when(no(2, 0o7000)), note: "permissions"},
+	{needs: need(Fattr, anyPath), calls: []uint32{unix.SYS_FCHMODAT, unix.SYS_FCHMODAT2}, when: when(no(2, 0o7000)), note: "permissions"},
+	{needs: either(Fattr, Chown).with(veiled), errno: unix.EACCES, calls: pathAttributes, note: byPath},
 	{needs: need(Fattr), errno: unix.EPERM, calls: []uint32{unix.SYS_FCHMOD, unix.SYS_FCHMODAT, unix.SYS_FCHMODAT2}, note: specialBits},
-	{needs: need(Fattr), calls: []uint32{unix.SYS_UTIMENSAT}, note: "times"},
+	{needs: need(Fattr, anyPath), calls: []uint32{unix.SYS_UTIMENSAT}, note: "times"},
+	{needs: need(Fattr), calls: []uint32{unix.SYS_UTIMENSAT}, when: when(null(1)), note: "times of an open file, futimens(3)"},
 	{needs: need(Fattr), calls: []uint32{unix.SYS_IOCTL}, when: when(is(1, unix.FS_IOC_SETFLAGS)), note: "file flags, chflags(2)"},
 	{needs: need(Fattr), calls: []uint32{unix.SYS_FCHOWN}, when: when(ownUser(1), ownGroup(2)), note: "giving a file to the process's own user and groups"},
-	{needs: need(Fattr), calls: []uint32{unix.SYS_FCHOWNAT}, when: when(ownUser(2), ownGroup(3)), note: "giving a file to the process's own user and groups"},
+	{needs: need(Fattr, anyPath), calls: []uint32{unix.SYS_FCHOWNAT}, when: when(ownUser(2), ownGroup(3)), note: "giving a file to the process's own user and groups"},
 	{needs: need(Fattr), errno: unix.EPERM, calls: []uint32{unix.SYS_FCHOWN, unix.SYS_FCHOWNAT}, note: "to others: OpenBSD's errno"},
-	{needs: need(Chown), calls: []uint32{unix.SYS_FCHOWN, unix.SYS_FCHOWNAT}, note: "giving a file to anybody"},
+	{needs: need(Chown), calls: []uint32{unix.SYS_FCHOWN}, note: "giving a file to anybody"},
+	{needs: need(Chown, anyPath), calls: []uint32{unix.SYS_FCHOWNAT}, note: "giving a file to anybody"},
 	{needs: need(Flock), calls: []uint32{unix.SYS_FLOCK}, note: "locks"},
 	{needs: need(Flock), calls: []uint32{unix.SYS_FCNTL}, when: when(is(1,
 		unix.F_SETLK, unix.F_SETLKW, unix.F_GETLK, unix.F_OFD_SETLK, unix.F_OFD_SETLKW, unix.F_OFD_GETLK,
@@ -540,8 +602,10 @@ var processRows = []row{
 	}, note: "changing who the process is"},
 	{needs: need(ID), calls: []uint32{unix.SYS_PRCTL}, when: when(is(0, unix.PR_SET_KEEPCAPS, unix.PR_CAPBSET_DROP, unix.PR_CAP_AMBIENT)),
 		note: "capabilities that go with it"},
-	{needs: need(UnveilPromise), calls: []uint32{unix.SYS_LANDLOCK_CREATE_RULESET, unix.SYS_LANDLOCK_ADD_RULE, unix.SYS_LANDLOCK_RESTRICT_SELF},
-		note: "Landlock, which can only restrict"},
+	{needs: append(need(UnveilPromise), fileful...), calls: []uint32{unix.SYS_LANDLOCK_CREATE_RULESET, unix.SYS_LANDLOCK_ADD_RULE, unix.SYS_LANDLOCK_RESTRICT_SELF},
+		note: "Unveil, and a later Pledge that means fewer files: Landlock can only restrict"},
+	{needs: append(need(UnveilPromise), fileful...).with(cFloor), calls: []uint32{unix.SYS_GETDENTS64, unix.SYS_LSEEK},
+		note: "the list of the process's own threads, each of which has to restrict itself before Linux 7.0"},
 	{needs: need(UnveilPromise), calls: []uint32{unix.SYS_OPENAT}, when: when(masked(2, unix.O_PATH|unix.O_ACCMODE|unix.O_CREAT|unix.O_TRUNC|tmpfile, unix.O_PATH)),
 		note: "naming a path to Landlock: O_PATH"},
 }
@@ -602,17 +666,10 @@ var probeRows = []row{
 	{needs: need(cFloor), errno: unix.ENOSYS, calls: []uint32{unix.SYS_STATX}, when: when(masked(2, unix.AT_EMPTY_PATH, unix.AT_EMPTY_PATH)),
 		note: "fstat of Rust's std, which falls back to fstat(2)"},
 
-	{needs: either(Wpath, Cpath, Dpath, Fattr, Chown, Unix, Exec, Getpw, DNS, Tmppath), errno: unix.EACCES, calls: []uint32{
+	{needs: either(Wpath, Cpath, Dpath, Fattr, Chown, Unix, Exec, Getpw, DNS, Tmppath, PS, Vminfo), errno: unix.EACCES, calls: []uint32{
 		unix.SYS_NEWFSTATAT, unix.SYS_STATX, unix.SYS_FACCESSAT, unix.SYS_FACCESSAT2, unix.SYS_READLINKAT, unix.SYS_GETCWD,
 	}, note: "os.Rename, os/exec, the resolver and the dynamic loader look before they act; without rpath they see nothing"},
-	{needs: either(DNS, Getpw, PS, Vminfo), errno: unix.EACCES, calls: []uint32{unix.SYS_OPENAT}, when: when(opening(2, unix.O_RDONLY)),
-		note: "the files of these promises, where the kernel cannot tell them from others"},
-	{needs: either(Exec, TTY), errno: unix.EACCES, calls: []uint32{unix.SYS_OPENAT}, when: when(opening(2, unix.O_RDONLY, unix.O_WRONLY, unix.O_RDWR)),
-		note: "/dev/null for os/exec and /dev/tty, where the kernel cannot tell them from others"},
-	{needs: need(Tmppath), errno: unix.EACCES, calls: []uint32{unix.SYS_OPENAT}, when: when(masked(2, unix.O_CREAT, unix.O_CREAT)),
-		note: "files in /tmp, where the kernel cannot tell them from others"},
-	{needs: need(Tmppath), errno: unix.EACCES, calls: []uint32{unix.SYS_UNLINKAT},
-		note: "files in /tmp, where the kernel cannot tell them from others"},
+	{needs: need(Tmppath, alone), errno: unix.EACCES, calls: []uint32{unix.SYS_UNLINKAT}, note: "files in /tmp, where Landlock cannot tell them from others"},
 	{needs: either(Getpw, DNS), errno: unix.EACCES, calls: []uint32{unix.SYS_SOCKET}, when: when(is(0, unix.AF_UNIX)),
 		note: "glibc asks nscd and systemd first, and can do without"},
 	{needs: need(Rpath), errno: unix.EACCES, calls: []uint32{unix.SYS_SOCKET},
@@ -627,6 +684,23 @@ var probeRows = []row{
 	{needs: need(Fattr), errno: unix.EOPNOTSUPP, calls: []uint32{
 		unix.SYS_SETXATTR, unix.SYS_LSETXATTR, unix.SYS_FSETXATTR, unix.SYS_REMOVEXATTR, unix.SYS_LREMOVEXATTR, unix.SYS_FREMOVEXATTR,
 	}, note: "tools that copy attributes try to copy extended ones; as on a file system without"},
+}
+
+// veilRows are for a process that has unveiled paths and not pledged: it may do
+// anything but what Landlock would not keep from it.
+var veilRows = []row{
+	{needs: always, calls: []uint32{unix.SYS_UTIMENSAT}, when: when(null(1)), note: "times of an open file"},
+	{needs: always, errno: unix.EACCES, calls: pathAttributes, note: byPath},
+	{needs: need(truncates), calls: []uint32{unix.SYS_TRUNCATE}, note: "Landlock keeps it"},
+	{needs: always, errno: unix.EACCES, calls: []uint32{unix.SYS_TRUNCATE}, note: byPath},
+	{needs: always, errno: unix.EOPNOTSUPP, calls: []uint32{
+		unix.SYS_GETXATTR, unix.SYS_LGETXATTR, unix.SYS_LISTXATTR, unix.SYS_LLISTXATTR,
+		unix.SYS_SETXATTR, unix.SYS_LSETXATTR, unix.SYS_REMOVEXATTR, unix.SYS_LREMOVEXATTR,
+	}, note: "extended attributes, as on a file system without"},
+	{needs: always, errno: unix.EACCES, calls: []uint32{unix.SYS_INOTIFY_ADD_WATCH}, note: "events have names"},
+	{needs: always, errno: unix.EPERM, calls: []uint32{unix.SYS_FANOTIFY_INIT, unix.SYS_OPEN_BY_HANDLE_AT}, note: "as without privilege"},
+	{needs: always, errno: unix.ENOSYS, calls: append(since(unix.SYS_FUTEX_WAITV), unix.SYS_IO_URING_SETUP),
+		note: "io_uring, setxattrat, file_setattr and whatever is to come do these things too"},
 }
 
 // since returns a call and all that are younger, which have higher numbers on

@@ -14,6 +14,9 @@ const auditArch = unix.AUDIT_ARCH_X86_64
 // x32 says that this architecture has x32, whose calls have the same mark.
 const x32 = true
 
+// archPathAttributes are those of pathAttributes that only amd64 has.
+var archPathAttributes = []uint32{unix.SYS_CHMOD, unix.SYS_CHOWN, unix.SYS_LCHOWN, unix.SYS_UTIME, unix.SYS_UTIMES, unix.SYS_FUTIMESAT}
+
 // archRows are the rows that only amd64 has: mostly calls from before the
 // *at() forms, which C libraries and old programs still make.
 var archRows = slices.Concat(opens(unix.SYS_OPEN, 1), []row{
@@ -27,17 +30,11 @@ var archRows = slices.Concat(opens(unix.SYS_OPEN, 1), []row{
 	{needs: need(Rpath), calls: []uint32{
 		unix.SYS_STAT, unix.SYS_LSTAT, unix.SYS_ACCESS, unix.SYS_READLINK, unix.SYS_GETDENTS, unix.SYS_INOTIFY_INIT,
 	}, note: "elder forms of newfstatat, faccessat, readlinkat, getdents64, inotify_init1"},
-	{needs: either(Wpath, Cpath, Dpath, Fattr, Chown, Unix, Exec, Getpw, DNS, Tmppath), errno: unix.EACCES, calls: []uint32{
+	{needs: either(Wpath, Cpath, Dpath, Fattr, Chown, Unix, Exec, Getpw, DNS, Tmppath, PS, Vminfo), errno: unix.EACCES, calls: []uint32{
 		unix.SYS_STAT, unix.SYS_LSTAT, unix.SYS_ACCESS, unix.SYS_READLINK,
 	}, note: "looking before acting; without rpath there is nothing to see"},
-	{needs: either(DNS, Getpw, PS, Vminfo), errno: unix.EACCES, calls: []uint32{unix.SYS_OPEN}, when: when(opening(1, unix.O_RDONLY)),
-		note: "the files of these promises, where the kernel cannot tell them from others"},
-	{needs: either(Exec, TTY), errno: unix.EACCES, calls: []uint32{unix.SYS_OPEN}, when: when(opening(1, unix.O_RDONLY, unix.O_WRONLY, unix.O_RDWR)),
-		note: "/dev/null and /dev/tty, where the kernel cannot tell them from others"},
-	{needs: need(Tmppath), errno: unix.EACCES, calls: []uint32{unix.SYS_OPEN}, when: when(masked(1, unix.O_CREAT, unix.O_CREAT)),
-		note: "files in /tmp, where the kernel cannot tell them from others"},
-	{needs: need(Tmppath), errno: unix.EACCES, calls: []uint32{unix.SYS_UNLINK},
-		note: "files in /tmp, where the kernel cannot tell them from others"},
+	{needs: need(Tmppath, makable), calls: []uint32{unix.SYS_UNLINK}, note: "files in /tmp"},
+	{needs: need(Tmppath, alone), errno: unix.EACCES, calls: []uint32{unix.SYS_UNLINK}, note: indistinct},
 	{needs: need(Wpath, Cpath), calls: []uint32{unix.SYS_CREAT}, when: when(no(1, 0o7000)), note: "open with O_CREAT|O_WRONLY|O_TRUNC"},
 	{needs: need(Wpath, Cpath), errno: unix.EPERM, calls: []uint32{unix.SYS_CREAT}, note: specialBits},
 	{needs: need(Cpath), calls: []uint32{
@@ -45,12 +42,12 @@ var archRows = slices.Concat(opens(unix.SYS_OPEN, 1), []row{
 	}, note: "elder forms of mkdirat, unlinkat, linkat, symlinkat, renameat"},
 	{needs: need(Dpath), calls: []uint32{unix.SYS_MKNOD}, when: when(node(1)), note: "elder form of mknodat"},
 	{needs: need(Dpath), errno: unix.EPERM, calls: []uint32{unix.SYS_MKNOD}, note: specialNodes},
-	{needs: need(Fattr), calls: []uint32{unix.SYS_CHMOD}, when: when(no(1, 0o7000)), note: "elder form of fchmodat"},
+	{needs: need(Fattr, anyPath), calls: []uint32{unix.SYS_CHMOD}, when: when(no(1, 0o7000)), note: "elder form of fchmodat"},
 	{needs: need(Fattr), errno: unix.EPERM, calls: []uint32{unix.SYS_CHMOD}, note: specialBits},
-	{needs: need(Fattr), calls: []uint32{unix.SYS_UTIME, unix.SYS_UTIMES, unix.SYS_FUTIMESAT}, note: "elder forms of utimensat"},
-	{needs: need(Fattr), calls: []uint32{unix.SYS_CHOWN, unix.SYS_LCHOWN}, when: when(ownUser(1), ownGroup(2)), note: "elder forms of fchownat"},
+	{needs: need(Fattr, anyPath), calls: []uint32{unix.SYS_UTIME, unix.SYS_UTIMES, unix.SYS_FUTIMESAT}, note: "elder forms of utimensat"},
+	{needs: need(Fattr, anyPath), calls: []uint32{unix.SYS_CHOWN, unix.SYS_LCHOWN}, when: when(ownUser(1), ownGroup(2)), note: "elder forms of fchownat"},
 	{needs: need(Fattr), errno: unix.EPERM, calls: []uint32{unix.SYS_CHOWN, unix.SYS_LCHOWN}, note: "to others: OpenBSD's errno"},
-	{needs: need(Chown), calls: []uint32{unix.SYS_CHOWN, unix.SYS_LCHOWN}, note: "elder forms of fchownat"},
+	{needs: need(Chown, anyPath), calls: []uint32{unix.SYS_CHOWN, unix.SYS_LCHOWN}, note: "elder forms of fchownat"},
 	{needs: need(Proc), calls: []uint32{unix.SYS_FORK, unix.SYS_VFORK}, note: "elder forms of clone"},
 	{needs: need(Exec), calls: []uint32{unix.SYS_ARCH_PRCTL}, when: when(is(0, archSetFS, archGetFS)), note: "the new program's thread pointer"},
 	{needs: need(Exec), errno: unix.EINVAL, calls: []uint32{unix.SYS_ARCH_PRCTL}, note: "C libraries ask for shadow stacks"},

@@ -10,6 +10,8 @@ const auditArch = unix.AUDIT_ARCH_AARCH64
 // x32 is an ABI of amd64.
 const x32 = false
 
+var archPathAttributes []uint32
+
 // archRows are the rows that only arm64 has: none. It began with the *at()
 // forms.
 var archRows []row

@@ -10,10 +10,10 @@ import (
 
 // A Target is a program that another process is about to hold to promises.
 type Target struct {
-	PID       int            // its process, which "its own pid" is in conditions
 	Promises  uint64         // a pledge.Set
 	Unveil    []Path         // what it may see; none: everything
 	Violation policy.Verdict // what becomes of a call that no promise allows
+	Lax       bool           // violations are only reported: promises' own files are not told from others
 }
 
 // A Path is a path and its permissions, as for unveil(2).
@@ -21,25 +21,44 @@ type Path struct{ Path, Permissions string }
 
 // A Confinement is what holds it to them.
 type Confinement struct {
-	Programs [][]bpf.Insn      // seccomp programs, to be installed in this order; only the last asks a supervisor
-	Ruleset  *landlock.Ruleset // to be put in force before them, if it is not empty
+	Ruleset *landlock.Ruleset // to be put in force first, if it is not empty
+
+	// Compile makes the filter. The process id is the target's, which "its own
+	// pid" is in conditions.
+	Compile func(pid int) ([]bpf.Insn, error)
+
+	// Loading returns what holds the target before its entry point, while the
+	// dynamic loader and the constructors of libraries run: what it is promised,
+	// and what loading takes, but nothing that would get it out of the hands of
+	// who is to install the filter.
+	Loading func(pid int) *policy.Policy
+
+	// Open decides of an open of a path that the program asked the supervisor
+	// about: Allow lets it take place, since Landlock refuses it for any other
+	// file than one that the promises mean; an errno is the answer; all else is
+	// a violation. The path is absolute and clean.
+	Open func(call *policy.Data, path string) policy.Verdict
+
+	close []func()
 }
 
-// Check returns the error that Confine would return for a target, before
-// there is one.
-var Check func(Target) error
+// OnClose has f called by Close.
+func (c *Confinement) OnClose(f func()) { c.close = append(c.close, f) }
+
+// Close releases the descriptors of the ruleset's paths.
+func (c *Confinement) Close() {
+	for _, f := range c.close {
+		f()
+	}
+	c.close = nil
+}
 
 // Confine makes the confinement of a target. Nothing is installed. Its errors
 // are those of the library.
 var Confine func(Target) (*Confinement, error)
 
-// Loading returns what holds a target before its entry point, while the dynamic
-// loader and the constructors of libraries run in it: what it is promised, and
-// what loading takes. It says nothing of programs and processes that are
-// started there, nor of other filters: they are violations or refused.
-var Loading func(Target) *policy.Policy
-
 // Needs returns the sets of promises under which a launched program's call is
 // allowed, the smallest first; none if no promise allows it. The process id is
-// what "its own pid" is in conditions.
-var Needs func(pid int, call *policy.Data) []uint64
+// what "its own pid" is in conditions; the path is the one that the call opens,
+// absolute and clean, or "" if it opens none.
+var Needs func(pid int, call *policy.Data, path string) []uint64

@@ -4,7 +4,10 @@ package kernel
 
 import (
 	"fmt"
+	"os"
 	"runtime"
+	"strconv"
+	"strings"
 	"syscall"
 	"unsafe"
 
@@ -25,49 +28,37 @@ func (e *InstallError) Error() string { return fmt.Sprintf("%s: %v (thread %d)",
 // InstallFilter puts a seccomp program in force on all threads of the process,
 // with no_new_privs: on all of them, or on none.
 //
-// It runs in a goroutine with a thread of its own, for two reasons. The two
-// calls must be made by one thread, as the kernel wants to see no_new_privs
-// where it is asked for the filter; TSYNC then gives both to the others. And if
-// the second call fails, no_new_privs stays behind where the first one set it,
-// so the thread is thrown away: a goroutine that ends locked takes its thread
-// with it. The main thread cannot be thrown away, so it must be another.
+// The two calls must be made by one thread, as the kernel wants to see
+// no_new_privs where it is asked for the filter; TSYNC then gives both to the
+// others. If the second call fails, no_new_privs stays behind where the first
+// one set it, so the thread is thrown away.
 func InstallFilter(prog []bpf.Insn, log bool) error {
 	flags := uintptr(unix.SECCOMP_FILTER_FLAG_TSYNC)
 	if log {
 		flags |= unix.SECCOMP_FILTER_FLAG_LOG
 	}
+	return onThrowawayThread(func() error { return install(prog, flags) })
+}
+
+// onThrowawayThread runs f on one thread, which ends if f fails: what f did to
+// the thread until then is lost with it. A goroutine that ends locked takes its
+// thread with it. The main thread cannot end, so it is never that one.
+func onThrowawayThread(f func() error) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread()
 		if unix.Gettid() == unix.Getpid() {
 			defer runtime.UnlockOSThread()
-			done <- onAnotherThread(prog, flags) // this one is held meanwhile
+			done <- onThrowawayThread(f) // on another thread, since this one is held
 			return
 		}
-		done <- installAndKeep(prog, flags)
+		err := f()
+		if err == nil {
+			runtime.UnlockOSThread()
+		}
+		done <- err
 	}()
 	return <-done
-}
-
-// onAnotherThread installs from a goroutine that cannot be on the caller's
-// thread, to which the caller is locked.
-func onAnotherThread(prog []bpf.Insn, flags uintptr) error {
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		done <- installAndKeep(prog, flags)
-	}()
-	return <-done
-}
-
-// installAndKeep installs from a goroutine that is locked to its thread, which
-// is kept if all went well.
-func installAndKeep(prog []bpf.Insn, flags uintptr) error {
-	err := install(prog, flags)
-	if err == nil {
-		runtime.UnlockOSThread()
-	}
-	return err
 }
 
 func install(prog []bpf.Insn, flags uintptr) error {
@@ -88,6 +79,27 @@ func install(prog []bpf.Insn, flags uintptr) error {
 		// Not an errno: the id of a thread that has a filter which is not an
 		// ancestor of the caller's, and so could not be given this one.
 		return &InstallError{Op: "seccomp(SECCOMP_SET_MODE_FILTER)", TID: int(r), Err: unix.EBUSY}
+	}
+	return nil
+}
+
+// CheckThreads looks for a thread with a seccomp filter that others do not have,
+// which would make InstallFilter fail. It reads /proc; where that does not tell,
+// there is no error.
+func CheckThreads() error {
+	filters := func(task string) string {
+		status, _ := os.ReadFile(task + "/status")
+		_, after, _ := strings.Cut(string(status), "\nSeccomp_filters:") // since Linux 5.9
+		count, _, _ := strings.Cut(after, "\n")
+		return strings.TrimSpace(count)
+	}
+	tasks, _ := os.ReadDir(taskDir)
+	here := filters("/proc/thread-self")
+	for _, t := range tasks {
+		if there := filters(taskDir + "/" + t.Name()); there != "" && here != "" && there != here {
+			tid, _ := strconv.Atoi(t.Name())
+			return &InstallError{Op: "seccomp(SECCOMP_SET_MODE_FILTER)", TID: tid, Err: unix.EBUSY}
+		}
 	}
 	return nil
 }
@@ -121,14 +133,4 @@ func FlagAvailable(flag uintptr) error {
 	default:
 		return e
 	}
-}
-
-// LandlockABI returns the version of Landlock's interface, 0 without Landlock.
-func LandlockABI() int {
-	const version = 1 // LANDLOCK_CREATE_RULESET_VERSION
-	r, _, e := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, version)
-	if e != 0 {
-		return 0
-	}
-	return int(r)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/gopledge/pledge/internal/bpf"
 	"github.com/gopledge/pledge/internal/bridge"
 	"github.com/gopledge/pledge/internal/kernel"
+	"github.com/gopledge/pledge/internal/landlock"
 	"github.com/gopledge/pledge/internal/policy"
 )
 
@@ -23,14 +24,22 @@ import (
 // Run is for a process that does nothing else: it changes the handling of
 // signals, and the thread that it runs on stays with it.
 func (c *Command) Run() (Outcome, error) {
-	if err := bridge.Check(c.target(0)); err != nil {
+	conf, err := bridge.Confine(bridge.Target{
+		Promises: c.Promises, Unveil: c.Unveil, Violation: policy.Notify, Lax: c.Violation == Log,
+	})
+	if err != nil {
 		return Outcome{}, err
 	}
+	defer conf.Close()
 	signals := catchSignals() // slow on a locked thread
 	// The program's process is the child of this thread, and traced by it; it is
 	// killed when this thread ends.
 	runtime.LockOSThread()
 	kernel.RestoreLimit()
+	ruleset, err := inheritable(conf.Ruleset)
+	if err != nil {
+		return Outcome{}, failed("landlock", err)
+	}
 	// no_new_privs is inherited. Set here, it holds before the program is
 	// executed: no set-user-ID bit counts.
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
@@ -41,21 +50,40 @@ func (c *Command) Run() (Outcome, error) {
 		return Outcome{}, failed("fork", err)
 	}
 	defer unix.Close(p.PIDFD)
+	if ruleset >= 0 {
+		unix.Close(ruleset) // the child has it
+	}
 	signals.forwardTo(p)
-	return c.trace(p)
+	return c.trace(p, conf, ruleset)
 }
 
 func failed(what string, err error) error {
 	return &Error{Status: StatusFailed, Msg: what, Err: err}
 }
 
-func (c *Command) target(pid int) bridge.Target {
-	return bridge.Target{PID: pid, Promises: c.Promises, Unveil: c.Unveil, Violation: policy.Notify}
+// inheritable makes a descriptor of a ruleset that the program is executed with,
+// out of the way of those that it opens while it is loaded; -1 if the ruleset is
+// empty.
+func inheritable(r *landlock.Ruleset) (int, error) {
+	if r.Empty() {
+		return -1, nil
+	}
+	fd, err := kernel.CreateRuleset(r, unix.O_PATH)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(fd)
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return -1, err
+	}
+	const high = 500
+	return unix.FcntlInt(uintptr(fd), unix.F_DUPFD, int(min(high, limit.Cur/2)))
 }
 
 // trace takes the process to the entry point of its program, puts the filter in
 // force there, and supervises it to its end.
-func (c *Command) trace(p *kernel.Process) (Outcome, error) {
+func (c *Command) trace(p *kernel.Process, conf *bridge.Confinement, ruleset int) (Outcome, error) {
 	if err := kernel.Seize(p.PID, traceOptions); err != nil {
 		p.Abandon()
 		unix.Wait4(p.PID, nil, 0, nil)
@@ -63,41 +91,50 @@ func (c *Command) trace(p *kernel.Process) (Outcome, error) {
 	}
 	p.Release()
 
-	report := c.reporter()
-	defer report.close()
-	t := &tracee{pid: p.PID, threads: map[int]*thread{p.PID: {}}}
-	t.refuse = func(call policy.Data) action {
-		report.print(report.describe(t.pid, call))
-		switch c.Violation {
-		case Errno:
-			return fail
-		case Log:
-			return pass
-		}
-		return die
-	}
 	// The filter is compiled while the program is loaded.
 	type compiled struct {
-		*bridge.Confinement
-		err error
+		prog []bpf.Insn
+		err  error
 	}
-	confinement := make(chan compiled, 1)
+	filter := make(chan compiled, 1)
 	go func() {
-		conf, err := bridge.Confine(c.target(p.PID))
-		confinement <- compiled{conf, err}
+		prog, err := conf.Compile(p.PID)
+		filter <- compiled{prog, err}
 	}()
-	t.loading = bridge.Loading(c.target(p.PID))
-
-	listener, err := t.confine(p.PIDFD, func() ([][]bpf.Insn, error) {
-		conf := <-confinement
-		if conf.err != nil {
-			return nil, conf.err
+	s := &supervisor{
+		listener: -1, main: p.PID, violation: c.Violation, open: conf.Open,
+		report: &reporter{out: c.Reports, promises: c.Promises, call: c.Describe, name: c.Names},
+	}
+	if s.report.call == nil {
+		s.report.call = numeric
+	}
+	defer s.report.close()
+	t := &tracee{
+		pid: p.PID, threads: map[int]*thread{p.PID: {}},
+		loading: conf.Loading(p.PID), refuse: s.refuse, ruleset: ruleset,
+	}
+	err := t.confine(func(in *injector) error {
+		if ruleset >= 0 {
+			if err := in.restrict(ruleset); err != nil {
+				return err
+			}
 		}
-		return conf.Programs, nil
+		f := <-filter
+		if f.err != nil {
+			return f.err
+		}
+		var err error
+		s.listener, err = in.installFilter(p.PIDFD, f.prog)
+		return err
 	})
 	if err == nil {
-		return c.supervise(p, listener, report)
+		go s.run()
+		err = t.release()
 	}
+	if err == nil {
+		return c.wait(p, s)
+	}
+
 	if err != errEnded {
 		t.kill()
 	}
@@ -106,8 +143,8 @@ func (c *Command) trace(p *kernel.Process) (Outcome, error) {
 		return Outcome{}, c.notExecuted(errno)
 	case err == errViolation:
 		return Outcome{Violated: true}, nil
-	case err == errEnded, errors.Is(err, unix.ESRCH): // it exited, or somebody killed it
-		return c.outcome(t.status, false, report), nil
+	case errors.Is(err, errEnded), errors.Is(err, unix.ESRCH): // it exited, or somebody killed it
+		return c.outcome(t.status, s), nil
 	}
 	var e *Error
 	if errors.As(err, &e) {
@@ -116,48 +153,24 @@ func (c *Command) trace(p *kernel.Process) (Outcome, error) {
 	return Outcome{}, failed("cannot confine the program", err)
 }
 
-// confine takes the process up to the point where it is confined and let go.
-func (t *tracee) confine(pidfd int, programs func() ([][]bpf.Insn, error)) (listener int, err error) {
+// confine takes the process to the entry point of its program, and has it make
+// the calls that confine it. All its threads are stopped then.
+func (t *tracee) confine(calls func(*injector) error) error {
 	if err := t.toExec(); err != nil {
-		return -1, err
+		return err
 	}
 	tid, err := t.toEntry()
 	if err != nil {
-		return -1, err
+		return err
 	}
 	if err := t.hold(); err != nil {
-		return -1, err
+		return err
 	}
-	progs, err := programs()
-	if err != nil {
-		return -1, err
-	}
-	err = t.inject(tid, func(in *injector) error {
-		for _, prog := range progs {
-			if listener, err = in.installFilter(pidfd, prog); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return -1, err
-	}
-	return listener, t.release()
+	return t.inject(tid, calls)
 }
 
-func (c *Command) reporter() *reporter {
-	r := &reporter{out: c.Reports, promises: c.Promises, call: c.Describe, name: c.Names}
-	if r.call == nil {
-		r.call = numeric
-	}
-	return r
-}
-
-// supervise waits for the end of the program, which is confined.
-func (c *Command) supervise(p *kernel.Process, listener int, report *reporter) (Outcome, error) {
-	s := &supervisor{listener: listener, main: p.PID, violation: c.Violation, report: report}
-	go s.run()
+// wait waits for the end of the program.
+func (c *Command) wait(p *kernel.Process, s *supervisor) (Outcome, error) {
 	for {
 		var ws unix.WaitStatus
 		_, err := unix.Wait4(p.PID, &ws, unix.WUNTRACED, nil)
@@ -169,20 +182,20 @@ func (c *Command) supervise(p *kernel.Process, listener int, report *reporter) (
 			stopSelf()
 			continueStopped(p)
 		default:
-			return c.outcome(ws, s.violated.Load(), report), nil
+			return c.outcome(ws, s), nil
 		}
 	}
 }
 
-func (c *Command) outcome(ws unix.WaitStatus, violated bool, report *reporter) Outcome {
+func (c *Command) outcome(ws unix.WaitStatus, s *supervisor) Outcome {
 	switch {
 	case ws.Exited():
 		return Outcome{Status: ws.ExitStatus()}
-	case violated && ws.Signal() == unix.SIGKILL:
+	case s.violated.Load() && ws.Signal() == unix.SIGKILL:
 		return Outcome{Violated: true}
 	case ws.Signal() == unix.SIGSYS:
 		// The kernel killed it without asking.
-		report.print(fmt.Sprintf("pledge: %s: died of SIGSYS: a system call of another architecture, as of 32-bit code, is a violation\n", printable(filepath.Base(c.Path))))
+		s.report.print(fmt.Sprintf("pledge: %s: died of SIGSYS: a system call of another architecture, as of 32-bit code, is a violation\n", printable(filepath.Base(c.Path))))
 		return Outcome{Violated: true}
 	}
 	return Outcome{Signal: ws.Signal()}

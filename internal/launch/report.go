@@ -36,9 +36,9 @@ const maxLines = 10
 
 // describe says which process violated its promises, by which call, and what
 // would have allowed it: a line, and maybe another with a hint.
-func (r *reporter) describe(pid int, call policy.Data) string {
-	what := r.call(pid, call)
-	ways := r.ways(pid, call)
+func (r *reporter) describe(pid int, call *policy.Data, path string) string {
+	what := r.call(pid, *call)
+	ways := r.ways(pid, call, path)
 	line := fmt.Sprintf("pledge: %s[%d]: %s ", printable(processName(pid)), pid, printable(what))
 	switch len(ways) {
 	case 0:
@@ -51,10 +51,10 @@ func (r *reporter) describe(pid int, call policy.Data) string {
 
 // ways returns the promises that are missing for a call, in each way in which
 // it can be allowed, the fewest first.
-func (r *reporter) ways(pid int, call policy.Data) []string {
+func (r *reporter) ways(pid int, call *policy.Data, path string) []string {
 	var missing []uint64
-	for _, needs := range bridge.Needs(pid, &call) {
-		if m := needs &^ r.promises; !slices.Contains(missing, m) {
+	for _, needs := range bridge.Needs(pid, call, path) {
+		if m := needs &^ r.promises; m != 0 && !slices.Contains(missing, m) {
 			missing = append(missing, m)
 		}
 	}

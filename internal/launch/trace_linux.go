@@ -29,8 +29,9 @@ type tracee struct {
 	pid     int
 	threads map[int]*thread
 	loading *policy.Policy
-	refuse  func(policy.Data) action // what becomes of a violation
-	entry   patch                    // the breakpoint at the entry point
+	refuse  func(*policy.Data) action // what becomes of a violation
+	ruleset int                       // the descriptor of a Landlock ruleset, or -1
+	entry   patch                     // the breakpoint at the entry point
 
 	status unix.WaitStatus // how it ended, with errEnded
 }
@@ -45,8 +46,9 @@ type thread struct {
 type action int
 
 const (
-	die action = iota
-	fail
+	die  action = iota
+	fail        // with ENOSYS
+	deny        // with EACCES
 	pass
 )
 
@@ -198,6 +200,9 @@ func (t *tracee) judge(tid int) error {
 	if err != nil || !stop.Entry {
 		return ended(err)
 	}
+	if t.ruleset >= 0 && replaces(&stop.Call, uint64(t.ruleset)) {
+		return ended(kernel.CancelCall(tid, unix.EBADF))
+	}
 	verdict := t.loading.Evaluate(&stop.Call)
 	if errno, ok := verdict.Errno(); ok {
 		return ended(kernel.CancelCall(tid, unix.Errno(errno)))
@@ -205,9 +210,11 @@ func (t *tracee) judge(tid int) error {
 	if verdict == policy.Allow {
 		return nil
 	}
-	switch a := t.refuse(stop.Call); {
+	switch a := t.refuse(&stop.Call); {
 	case a == die || verdict == policy.KillProcess:
 		return errViolation
+	case a == deny:
+		return ended(kernel.CancelCall(tid, unix.EACCES))
 	case a == fail || escapes(stop.Call.Nr):
 		return ended(kernel.CancelCall(tid, unix.ENOSYS))
 	}
@@ -327,6 +334,21 @@ func (t *tracee) kill() {
 			return
 		}
 	}
+}
+
+// replaces reports whether a call can close a descriptor or put another in its
+// place.
+func replaces(call *policy.Data, fd uint64) bool {
+	arg := func(i int) uint64 { return uint64(uint32(call.Args[i])) }
+	switch sysnum.Name(call.Nr) {
+	case "close":
+		return arg(0) == fd
+	case "dup2", "dup3":
+		return arg(1) == fd
+	case "close_range":
+		return arg(0) <= fd && fd <= arg(1)
+	}
+	return false
 }
 
 // escapes reports whether a call makes a process or executes a program, which

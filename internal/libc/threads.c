@@ -1,0 +1,192 @@
+//go:build linux && cgo && !purego
+
+// Landlock restricts the calling thread only, up to ABI 7. Here every thread is
+// made to call it, as glibc's setuid(2) does: each gets a signal, whose handler
+// makes the call.
+
+#define _GNU_SOURCE
+#include "threads.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+// The signal with which libcs broadcast setuid(2). No thread blocks it for
+// long: glibc and musl leave it out of all masks, and so does the Go runtime.
+#define SIGNAL 33
+
+// The kernel's struct sigaction.
+struct kernel_sigaction {
+	void (*handler)(int, siginfo_t *, void *);
+	unsigned long flags;
+#ifdef __x86_64__
+	void (*restorer)(void);
+#endif
+	uint64_t mask;
+};
+
+#ifdef __x86_64__
+#define SA_RESTORER 0x04000000
+void pledge_restorer(void);
+__asm__(".text\n.globl pledge_restorer\n.hidden pledge_restorer\npledge_restorer:\n\tmov $15, %eax\n\tsyscall\n");
+#endif
+
+enum { UNUSED, PENDING, DONE };
+
+static struct thread {
+	int tid;
+	int state; // written by the thread itself, once it is PENDING
+	int seen;  // in which sweep
+} *threads;
+static int count, capacity;
+static int the_ruleset;
+static struct kernel_sigaction previous;
+
+static int restrict_self(int ruleset) {
+	if (syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+		return errno;
+	if (syscall(446 /* landlock_restrict_self */, ruleset, 0) != 0)
+		return errno;
+	return 0;
+}
+
+static void die(void) {
+	static const char message[] = "pledge: a thread could not be restricted by Landlock when others were: the process ends\n";
+	syscall(SYS_write, 2, message, sizeof message - 1);
+	syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
+}
+
+static void handler(int sig, siginfo_t *info, void *context) {
+	int saved = errno, tid = syscall(SYS_gettid);
+	struct thread *t = __atomic_load_n(&threads, __ATOMIC_ACQUIRE);
+	int n = __atomic_load_n(&count, __ATOMIC_ACQUIRE);
+	for (int i = 0; t != NULL && i < n; i++) {
+		if (t[i].tid != tid || __atomic_load_n(&t[i].state, __ATOMIC_ACQUIRE) != PENDING)
+			continue;
+		if (restrict_self(the_ruleset) != 0)
+			die();
+		__atomic_store_n(&t[i].state, DONE, __ATOMIC_RELEASE);
+		errno = saved;
+		return;
+	}
+	// It was the C library's own.
+	if ((uintptr_t)previous.handler > 1)
+		previous.handler(sig, info, context);
+	errno = saved;
+}
+
+// members returns how many threads the process has.
+static int members(int tasks) {
+	struct stat st; // as the kernel's on 64-bit architectures
+	if (syscall(SYS_newfstatat, tasks, "", &st, AT_EMPTY_PATH) != 0)
+		die();
+	return (int)st.st_nlink - 2;
+}
+
+struct entry { // struct linux_dirent64
+	uint64_t ino;
+	int64_t off;
+	uint16_t length;
+	uint8_t type;
+	char name[];
+};
+
+// sweep signals the threads in the directory that have not been, and returns
+// how many those are, or -1 if the table is full.
+static int sweep(int tasks, int self, int number) {
+	static char buffer[32 << 10] __attribute__((aligned(8)));
+	int fresh = 0, pid = syscall(SYS_getpid);
+	syscall(SYS_lseek, tasks, 0, SEEK_SET);
+	for (long n; (n = syscall(SYS_getdents64, tasks, buffer, sizeof buffer)) != 0;) {
+		if (n < 0)
+			die();
+		for (long at = 0; at < n;) {
+			struct entry *e = (struct entry *)(buffer + at);
+			at += e->length;
+			int tid = atoi(e->name), i = 0;
+			if (tid == 0 || tid == self)
+				continue;
+			while (i < count && threads[i].tid != tid)
+				i++;
+			if (i < count && threads[i].seen >= number - 1) {
+				threads[i].seen = number;
+				continue;
+			}
+			if (i == capacity)
+				return -1;
+			// A new one, or one that has the id of one that has ended.
+			threads[i].tid = tid;
+			threads[i].seen = number;
+			__atomic_store_n(&threads[i].state, PENDING, __ATOMIC_RELEASE);
+			if (i == count)
+				__atomic_store_n(&count, count + 1, __ATOMIC_RELEASE);
+			fresh++;
+			syscall(SYS_tgkill, pid, tid, SIGNAL); // if it has ended, it is not in the next sweep
+		}
+	}
+	return fresh;
+}
+
+int pledge_restrict_all_threads(int ruleset, int tasks) {
+	int e = restrict_self(ruleset);
+	if (e != 0)
+		return e;
+
+	// A table that is never moved, as handlers look at it: many times as
+	// large as there are threads now, since more can be made meanwhile.
+	capacity = 64 * (members(tasks) + 16);
+	count = 0;
+	the_ruleset = ruleset;
+	threads = calloc(capacity, sizeof *threads);
+	if (threads == NULL)
+		die();
+
+	struct kernel_sigaction action = {.handler = handler, .flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
+#ifdef __x86_64__
+	action.flags |= SA_RESTORER;
+	action.restorer = pledge_restorer;
+#endif
+	action.mask = ~0ull;
+	if (syscall(SYS_rt_sigaction, SIGNAL, &action, &previous, 8) != 0)
+		die();
+
+	// A thread that is not restricted can make another one, until it is its
+	// turn. So sweep until one finds nobody new, and everybody that it finds
+	// has done it. The directory may be listed short while threads end: the
+	// sweep must have found as many as there are, and twice in a row.
+	int self = syscall(SYS_gettid), clean = 0;
+	for (int number = 1; clean < 2; number++) {
+		int fresh = sweep(tasks, self, number);
+		if (fresh < 0)
+			die();
+		int pending = 0, found = 1;
+		for (int i = 0; i < count; i++) {
+			if (threads[i].seen != number)
+				continue;
+			found++;
+			if (__atomic_load_n(&threads[i].state, __ATOMIC_ACQUIRE) == PENDING)
+				pending++;
+		}
+		if (fresh == 0 && pending == 0 && found >= members(tasks)) {
+			clean++;
+			continue;
+		}
+		clean = 0;
+		if (fresh == 0)
+			nanosleep(&(struct timespec){0, 20000}, NULL);
+	}
+
+	if (syscall(SYS_rt_sigaction, SIGNAL, &previous, NULL, 8) != 0)
+		die();
+	// The table stays: should a handler be late, it finds nothing to do there.
+	__atomic_store_n(&count, 0, __ATOMIC_RELEASE);
+	return 0;
+}

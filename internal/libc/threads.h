@@ -1,0 +1,1 @@
+int pledge_restrict_all_threads(int ruleset, int tasks);

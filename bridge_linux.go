@@ -48,10 +48,23 @@ var launchRows = slices.Concat(launchArchRows, []row{
 		note: "static programs ask for their own path, /proc/self/exe, and can do without"},
 })
 
+// loadRows are what the dynamic loader does, for a program whose filter is there
+// before it: what exec grants but execve.
+var loadRows = []row{
+	{needs: always, calls: []uint32{unix.SYS_MMAP}, when: when(
+		masked(2, unix.PROT_EXEC|unix.PROT_WRITE, unix.PROT_EXEC),
+		masked(3, unix.MAP_TYPE|unix.MAP_ANONYMOUS, unix.MAP_PRIVATE),
+	), note: "the dynamic loader maps programs and libraries: files, private, not writable"},
+}
+
 // confine makes what holds a launched program to promises.
 func confine(t bridge.Target) (*bridge.Confinement, error) {
 	s := Set(t.Promises)
 	pr := launchedProcess(0)
+	if t.AtExec {
+		s = s.With(Stdio, Rpath)
+		pr.loads = true
+	}
 	if err := checkFiles(s, pr.abi); err != nil {
 		return nil, err
 	}

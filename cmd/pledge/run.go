@@ -21,12 +21,16 @@ func runCommand() *cobra.Command {
 		unveil    []string
 		violation string
 		atExec    bool
+		stage     string
 	)
 	cmd := &cobra.Command{
 		Use:   "run -p PROMISES [-v PERMISSIONS:PATH]... [flags] -- COMMAND [ARGUMENT]...",
 		Short: "Run a program that knows nothing of promises under some",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if stage != "" {
+				return launch.Stage(stage, args)
+			}
 			s, err := pledge.Parse(promises)
 			if err != nil {
 				return &launch.Error{Status: launch.StatusFailed, Msg: strings.TrimPrefix(err.Error(), "pledge: ")}
@@ -68,6 +72,8 @@ func runCommand() *cobra.Command {
 	flags.StringArrayVarP(&unveil, "unveil", "v", nil, "let the program see a path, as in rx:/usr; no others then")
 	flags.StringVar(&violation, "violation", "kill", "what becomes of a violation: kill, errno (ENOSYS) or log (let through: protects nothing)")
 	flags.BoolVar(&atExec, "at-exec", false, "set the filter before the program is executed, where it cannot be traced")
+	flags.StringVar(&stage, "stage", "", "descriptors of the second stage of --at-exec")
+	flags.MarkHidden("stage")
 	cmd.MarkFlagRequired("promises")
 	return cmd
 }

@@ -14,6 +14,7 @@ type Target struct {
 	Unveil    []Path         // what it may see; none: everything
 	Violation policy.Verdict // what becomes of a call that no promise allows
 	Lax       bool           // violations are only reported: promises' own files are not told from others
+	AtExec    bool           // the filter is there before the program, and has to allow what loading takes
 }
 
 // A Path is a path and its permissions, as for unveil(2).

@@ -147,13 +147,18 @@ func (in *injector) installFilter(pidfd int, prog []bpf.Insn) (listener int, err
 	return listener, nil
 }
 
-// filterFlags returns the flags of a filter that notifies: for all threads or
-// for none, and if the kernel knows it (Linux 5.19), with threads that wait for
-// an answer not being interrupted by signals.
+// filterFlags are for a filter that notifies, on all threads or on none.
 func filterFlags() uint64 {
-	const flags = unix.SECCOMP_FILTER_FLAG_TSYNC | unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH | unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
-	if kernel.FlagAvailable(flags|unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) == nil {
-		return flags | unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+	return unix.SECCOMP_FILTER_FLAG_TSYNC | unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH | unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | killableFlag()
+}
+
+// killableFlag is the flag, if the kernel knows it (Linux 5.19), with which
+// signals do not interrupt a thread that the supervisor has heard of, unless
+// they kill it. Without it, such a thread tries again.
+func killableFlag() uint64 {
+	const flag = unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+	if kernel.FlagAvailable(unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|flag) == nil {
+		return flag
 	}
-	return flags
+	return 0
 }

@@ -25,7 +25,7 @@ import (
 // signals, and the thread that it runs on stays with it.
 func (c *Command) Run() (Outcome, error) {
 	conf, err := bridge.Confine(bridge.Target{
-		Promises: c.Promises, Unveil: c.Unveil, Violation: policy.Notify, Lax: c.Violation == Log,
+		Promises: c.Promises, Unveil: c.Unveil, Violation: policy.Notify, Lax: c.Violation == Log, AtExec: c.AtExec,
 	})
 	if err != nil {
 		return Outcome{}, err
@@ -36,7 +36,7 @@ func (c *Command) Run() (Outcome, error) {
 	// killed when this thread ends.
 	runtime.LockOSThread()
 	kernel.RestoreLimit()
-	ruleset, err := inheritable(conf.Ruleset)
+	ruleset, err := inheritableRuleset(conf.Ruleset)
 	if err != nil {
 		return Outcome{}, failed("landlock", err)
 	}
@@ -45,7 +45,24 @@ func (c *Command) Run() (Outcome, error) {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return Outcome{}, failed("prctl(PR_SET_NO_NEW_PRIVS)", err)
 	}
-	p, err := kernel.Fork(c.Path, c.Args, c.Env)
+	start := func() (*kernel.Process, error) { return kernel.Fork(c.Path, c.Args, c.Env) }
+	supervise := func(p *kernel.Process) (Outcome, error) { return c.trace(p, conf, ruleset) }
+	if c.AtExec {
+		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return Outcome{}, failed("socketpair", err)
+		}
+		theirs, err := inheritable(pair[1])
+		if err != nil {
+			return Outcome{}, failed("fcntl", err)
+		}
+		start = func() (*kernel.Process, error) {
+			defer unix.Close(theirs)
+			return c.startStage(theirs, ruleset)
+		}
+		supervise = func(p *kernel.Process) (Outcome, error) { return c.atExec(p, conf, pair[0]) }
+	}
+	p, err := start()
 	if err != nil {
 		return Outcome{}, failed("fork", err)
 	}
@@ -54,17 +71,16 @@ func (c *Command) Run() (Outcome, error) {
 		unix.Close(ruleset) // the child has it
 	}
 	signals.forwardTo(p)
-	return c.trace(p, conf, ruleset)
+	return supervise(p)
 }
 
 func failed(what string, err error) error {
 	return &Error{Status: StatusFailed, Msg: what, Err: err}
 }
 
-// inheritable makes a descriptor of a ruleset that the program is executed with,
-// out of the way of those that it opens while it is loaded; -1 if the ruleset is
-// empty.
-func inheritable(r *landlock.Ruleset) (int, error) {
+// inheritableRuleset makes a descriptor of a ruleset that the program is
+// executed with; -1 if the ruleset is empty.
+func inheritableRuleset(r *landlock.Ruleset) (int, error) {
 	if r.Empty() {
 		return -1, nil
 	}
@@ -72,6 +88,12 @@ func inheritable(r *landlock.Ruleset) (int, error) {
 	if err != nil {
 		return -1, err
 	}
+	return inheritable(fd)
+}
+
+// inheritable replaces a descriptor by one that outlives execve, out of the way
+// of those that the program has and will open.
+func inheritable(fd int) (int, error) {
 	defer unix.Close(fd)
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
@@ -101,13 +123,7 @@ func (c *Command) trace(p *kernel.Process, conf *bridge.Confinement, ruleset int
 		prog, err := conf.Compile(p.PID)
 		filter <- compiled{prog, err}
 	}()
-	s := &supervisor{
-		listener: -1, main: p.PID, violation: c.Violation, open: conf.Open,
-		report: &reporter{out: c.Reports, promises: c.Promises, call: c.Describe, name: c.Names},
-	}
-	if s.report.call == nil {
-		s.report.call = numeric
-	}
+	s := c.supervisor(p, conf)
 	defer s.report.close()
 	t := &tracee{
 		pid: p.PID, threads: map[int]*thread{p.PID: {}},
@@ -151,6 +167,18 @@ func (c *Command) trace(p *kernel.Process, conf *bridge.Confinement, ruleset int
 		return Outcome{}, err
 	}
 	return Outcome{}, failed("cannot confine the program", err)
+}
+
+// supervisor makes one that has no listener yet.
+func (c *Command) supervisor(p *kernel.Process, conf *bridge.Confinement) *supervisor {
+	s := &supervisor{
+		listener: -1, main: p.PID, violation: c.Violation, open: conf.Open,
+		report: &reporter{out: c.Reports, promises: c.Promises, call: c.Describe, name: c.Names},
+	}
+	if s.report.call == nil {
+		s.report.call = numeric
+	}
+	return s
 }
 
 // confine takes the process to the entry point of its program, and has it make

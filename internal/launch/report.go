@@ -32,7 +32,7 @@ type reporter struct {
 }
 
 // maxLines is how many violations are told in a second.
-const maxLines = 10
+const maxLines = 50
 
 // describe says which process violated its promises, by which call, and what
 // would have allowed it: a line, and maybe another with a hint.

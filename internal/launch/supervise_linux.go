@@ -26,6 +26,7 @@ type supervisor struct {
 	open      func(call *policy.Data, path string) policy.Verdict // decides of opens
 	report    *reporter
 	violated  atomic.Bool // the main process was killed for a violation
+	starts    atomic.Bool // the main process has yet to execute its program
 }
 
 // run answers until nobody is left to ask.
@@ -58,6 +59,10 @@ func (s *supervisor) decide(n *kernel.Notification) {
 	pidfd, err := unix.PidfdOpen(pid, 0)
 	if err == nil {
 		defer unix.Close(pidfd)
+	}
+	if pid == s.main && sysnum.Name(n.Call.Nr) == "execve" && s.starts.Swap(false) {
+		kernel.ContinueNotification(s.listener, n.ID)
+		return
 	}
 	path := openedPath(int(n.TID), &n.Call)
 	verdict := policy.KillProcess

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gopledge/pledge/internal/bridge"
+	"github.com/gopledge/pledge/internal/kernel"
 	"github.com/gopledge/pledge/internal/policy"
 	"github.com/gopledge/pledge/internal/sysnum"
 )
@@ -37,8 +38,15 @@ const maxLines = 50
 // describe says which process violated its promises, by which call, and what
 // would have allowed it: a line, and maybe another with a hint.
 func (r *reporter) describe(pid int, call *policy.Data, path string) string {
+	if foreign(call) {
+		return fmt.Sprintf("pledge: %s[%d]: system call %#x of another architecture is a violation: no promise allows it\n", printable(processName(pid)), pid, call.Nr)
+	}
 	what := r.call(pid, *call)
 	ways := r.ways(pid, call, path)
+	if slices.Contains(ways, "") {
+		// Its promises allow the call to the program, but not while it is loaded.
+		return fmt.Sprintf("pledge: %s[%d]: %s is a violation before the program begins\n", printable(processName(pid)), pid, printable(what))
+	}
 	line := fmt.Sprintf("pledge: %s[%d]: %s ", printable(processName(pid)), pid, printable(what))
 	switch len(ways) {
 	case 0:
@@ -49,18 +57,28 @@ func (r *reporter) describe(pid int, call *policy.Data, path string) string {
 	return line + "needs " + ways[0] + "\npledge: hint: " + strings.Join(ways[1:], ", or ") + " would allow it too\n"
 }
 
+// foreign reports whether a call is one of 32-bit code, or of x32: its number
+// means something else.
+func foreign(call *policy.Data) bool {
+	return call.Arch != kernel.NativeArch || call.Nr >= sysnum.Limit
+}
+
 // ways returns the promises that are missing for a call, in each way in which
 // it can be allowed, the fewest first.
 func (r *reporter) ways(pid int, call *policy.Data, path string) []string {
 	var missing []uint64
 	for _, needs := range bridge.Needs(pid, call, path) {
-		if m := needs &^ r.promises; m != 0 && !slices.Contains(missing, m) {
+		if m := needs &^ r.promises; !slices.Contains(missing, m) {
 			missing = append(missing, m)
 		}
 	}
 	slices.SortStableFunc(missing, func(a, b uint64) int { return cmp.Compare(bits.OnesCount64(a), bits.OnesCount64(b)) })
 	var out []string
 	for _, m := range missing {
+		if m == 0 {
+			out = append(out, "")
+			continue
+		}
 		noun := "promise"
 		if bits.OnesCount64(m) > 1 {
 			noun = "promises"

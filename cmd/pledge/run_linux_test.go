@@ -595,7 +595,10 @@ func TestKilled(t *testing.T) {
 				path := filepath.Join(dir, "made")
 				cmd := start(t, "-p", "stdio", "--violation", "errno", "--", p, "loop", path)
 				cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-				cmd.Stderr = nil
+				var err error
+				if cmd.Stderr, err = os.Create(filepath.Join(dir, "stderr")); err != nil {
+					t.Fatal(err)
+				}
 				if err := cmd.Start(); err != nil {
 					t.Fatal(err)
 				}
@@ -619,6 +622,10 @@ func TestKilled(t *testing.T) {
 						return state(pid) != "T" && state(pid) != "t" && state(launcher) != "T"
 					})
 					unix.Kill(pid, unix.SIGKILL)
+					// The launcher may have stopped with its child once more.
+					for !ended(cmd, 10*time.Millisecond) {
+						unix.Kill(launcher, unix.SIGCONT)
+					}
 				}
 				r := end(t, cmd)
 				seen[fmt.Sprint(r.status, r.signal)]++
@@ -636,7 +643,8 @@ func TestKilled(t *testing.T) {
 					want = unix.SIGKILL
 				}
 				if r.signal != want {
-					t.Fatalf("status %d, signal %v, stderr %q; want a death of %v", r.status, r.signal, r.stderr, want)
+					stderr, _ := os.ReadFile(filepath.Join(dir, "stderr"))
+					t.Fatalf("status %d, signal %v, stderr %q; want a death of %v", r.status, r.signal, stderr, want)
 				}
 			}
 			t.Log(seen)

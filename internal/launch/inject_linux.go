@@ -89,9 +89,13 @@ func (in *injector) call(name string, nr uintptr, args ...uint64) (uint64, error
 			}
 			return result, nil
 		}
-		// All signals are blocked but SIGSTOP, which cannot be: later.
-		if sig := ws.StopSignal(); sig == unix.SIGSTOP || event(ws) == unix.PTRACE_EVENT_STOP && sig != unix.SIGTRAP {
+		// All signals are blocked but SIGSTOP, which cannot be: later, unless
+		// SIGCONT follows, which shows in a stop of its own.
+		switch sig := ws.StopSignal(); {
+		case sig == unix.SIGSTOP, event(ws) == unix.PTRACE_EVENT_STOP && sig != unix.SIGTRAP:
 			in.stops = true
+		case event(ws) == unix.PTRACE_EVENT_STOP:
+			in.stops = false
 		}
 	}
 }

@@ -108,7 +108,11 @@ func inheritable(fd int) (int, error) {
 func (c *Command) trace(p *kernel.Process, conf *bridge.Confinement, ruleset int) (Outcome, error) {
 	if err := kernel.Seize(p.PID, traceOptions); err != nil {
 		p.Abandon()
-		unix.Wait4(p.PID, nil, 0, nil)
+		var ws unix.WaitStatus
+		unix.Wait4(p.PID, &ws, 0, nil)
+		if ws.Signaled() {
+			return Outcome{Signal: ws.Signal()}, nil // somebody killed it
+		}
 		return Outcome{}, failed("cannot trace the program, as where another program traces or a container forbids it; try --at-exec", err)
 	}
 	p.Release()
@@ -151,6 +155,10 @@ func (c *Command) trace(p *kernel.Process, conf *bridge.Confinement, ruleset int
 		return c.wait(p, s)
 	}
 
+	// Whatever failed, failed for no other reason if the process has been killed.
+	if _, gone := kernel.GetStop(p.PID); gone == unix.ESRCH && err != errViolation && err != errEnded {
+		err = gone
+	}
 	if err != errEnded {
 		t.kill()
 	}
@@ -207,8 +215,7 @@ func (c *Command) wait(p *kernel.Process, s *supervisor) (Outcome, error) {
 		case err != nil:
 			return Outcome{}, failed("waiting for the program", err)
 		case ws.Stopped():
-			stopSelf()
-			continueStopped(p)
+			stopAlong(p.PID)
 		default:
 			return c.outcome(ws, s), nil
 		}

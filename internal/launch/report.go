@@ -26,14 +26,15 @@ type reporter struct {
 	call     func(pid int, call policy.Data) string
 	name     func(promises uint64) string
 
-	mu     sync.Mutex
-	second time.Time // the one that is being counted
-	lines  int       // printed in it
-	more   int       // not printed
+	mu    sync.Mutex
+	last  time.Time // when something was printed
+	ahead int       // what was printed since, and is more than one a second
+	more  int       // what was not printed
 }
 
-// maxLines is how many violations are told in a second.
-const maxLines = 50
+// maxAhead is how many violations are told at once. After that it is one a
+// second.
+const maxAhead = 30
 
 // describe says which process violated its promises, by which call, and what
 // would have allowed it: a line, and maybe another with a hint.
@@ -92,13 +93,14 @@ func (r *reporter) ways(pid int, call *policy.Data, path string) []string {
 func (r *reporter) print(report string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if now := time.Now(); now.Sub(r.second) >= time.Second {
-		r.second, r.lines = now, 0
-	}
-	if r.lines++; r.lines > maxLines {
+	now := time.Now()
+	r.ahead = max(0, r.ahead-int(now.Sub(r.last)/time.Second))
+	if r.ahead >= maxAhead {
 		r.more++
 		return
 	}
+	r.ahead++
+	r.last = now
 	io.WriteString(r.out, r.rest()+report)
 }
 

@@ -70,17 +70,24 @@ func inForeground() bool {
 	return err == nil && group == unix.Getpgrp()
 }
 
-// stopSelf stops the launcher, as its program has been, for the shell to see,
-// and returns when it is continued. A signal to the thread, unlike one to the
-// process, stops it before it gets further.
-func stopSelf() { unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGSTOP) }
-
-// continueStopped continues the program, if whoever continued the launcher did
-// not continue the program with it.
-func continueStopped(p *kernel.Process) {
-	var info unix.Siginfo
-	err := unix.Waitid(unix.P_PID, p.PID, &info, unix.WCONTINUED|unix.WNOHANG, nil)
-	if err == nil && info.Signo == 0 {
-		unix.PidfdSendSignal(p.PIDFD, unix.SIGCONT, nil, 0)
+// stopAlong stops the launcher, as its child has been, for a shell to see, and
+// sees to it that when the launcher is continued the child is too.
+func stopAlong(child int) {
+	if continued(child) {
+		return // meanwhile
 	}
+	// A signal to the thread, unlike one to the process, stops it before it gets
+	// further.
+	unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGSTOP)
+	if !continued(child) {
+		unix.Kill(child, unix.SIGCONT)
+	}
+}
+
+// continued reports whether a child that was stopped has been continued since it
+// was last asked.
+func continued(child int) bool {
+	var info unix.Siginfo
+	err := unix.Waitid(unix.P_PID, child, &info, unix.WCONTINUED|unix.WNOHANG, nil)
+	return err == nil && info.Signo != 0
 }

@@ -91,12 +91,12 @@ func (t *tracee) toExec() error {
 		}
 	}
 	t.threads[t.pid].stopped = true
+	entry, entryErr := entryPoint(t.pid)
 	stop, err := kernel.GetStop(t.pid)
 	if err != nil {
 		return err
 	}
-	entry, err := entryPoint(t.pid)
-	if err != nil || stop.Call.Arch != kernel.NativeArch {
+	if entryErr != nil || stop.Call.Arch != kernel.NativeArch {
 		return &Error{Status: StatusNotExecutable, Msg: "it is not a 64-bit program of this machine's own architecture, whose system calls would be violations"}
 	}
 	if t.entry, err = setPatch(t.pid, entry, kernel.Breakpoint); err != nil {
@@ -229,7 +229,7 @@ func (t *tracee) resume(tid int, ws unix.WaitStatus) error {
 		sig = 0
 	case event(ws) == unix.PTRACE_EVENT_STOP && sig != unix.SIGTRAP: // the process was stopped by a signal
 		if tid == t.pid {
-			stopSelf()
+			stopAlong(t.pid)
 		}
 		t.threads[tid].stopped = false
 		return ended(kernel.Listen(tid))

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -37,10 +38,33 @@ func launchedProcess(pid int) process {
 	return pr
 }
 
+// launchRows are what programs do when they start, which a launched one has to
+// do under its promises. They are not part of the table, as a program that calls
+// Pledge has that behind it.
+var launchRows = slices.Concat(launchArchRows, []row{
+	{needs: always, calls: []uint32{unix.SYS_PRLIMIT64}, when: when(is(0, 0), is(1, unix.RLIMIT_NOFILE)),
+		note: "Go raises its own limit of descriptors"},
+	{needs: always, errno: unix.EACCES, calls: []uint32{unix.SYS_READLINKAT},
+		note: "static programs ask for their own path, /proc/self/exe, and can do without"},
+})
+
+// loadRows are what the dynamic loader does, for a program whose filter is there
+// before it: what exec grants but execve.
+var loadRows = []row{
+	{needs: always, calls: []uint32{unix.SYS_MMAP}, when: when(
+		masked(2, unix.PROT_EXEC|unix.PROT_WRITE, unix.PROT_EXEC),
+		masked(3, unix.MAP_TYPE|unix.MAP_ANONYMOUS, unix.MAP_PRIVATE),
+	), note: "the dynamic loader maps programs and libraries: files, private, not writable"},
+}
+
 // confine makes what holds a launched program to promises.
 func confine(t bridge.Target) (*bridge.Confinement, error) {
 	s := Set(t.Promises)
-	pr := launchedProcess(t.PID)
+	pr := launchedProcess(0)
+	if t.AtExec {
+		s = s.With(Stdio, Rpath)
+		pr.loads = true
+	}
 	if err := checkFiles(s, pr.abi); err != nil {
 		return nil, err
 	}
@@ -58,16 +82,40 @@ func confine(t bridge.Target) (*bridge.Confinement, error) {
 	if s.Has(Error) {
 		violation = Config{}.violation(s)
 	}
-	prog, err := bpf.Compile(pr.policy(s, violation).Simplify())
-	if err != nil {
-		c.Close()
-		return nil, fmt.Errorf("pledge: compiling %q: %w", s, err)
+	c.Compile = func(pid int) ([]bpf.Insn, error) {
+		prog, err := bpf.Compile(pr.of(pid).policy(s, violation).Simplify())
+		if err != nil {
+			return nil, fmt.Errorf("pledge: compiling %q: %w", s, err)
+		}
+		return prog, nil
 	}
-	c.Programs = [][]bpf.Insn{prog}
+	c.Loading = func(pid int) *policy.Policy { return pr.of(pid).loading(s, violation) }
 
-	wide := pr.rules(table, pr.held(s).With(alone), violation)
-	c.Open = func(call *policy.Data, path string) policy.Verdict { return pr.open(wide, s, call, path) }
+	wide := sync.OnceValue(func() *policy.Policy { return pr.rules(table, pr.held(s).With(alone), violation) })
+	c.Open = func(call *policy.Data, path string) policy.Verdict { return pr.open(wide(), s, call, path) }
 	return c, nil
+}
+
+// of is the same process by another id.
+func (pr process) of(pid int) process {
+	pr.pid = pid
+	return pr
+}
+
+// loading makes the policy of a process before its entry point. What would keep
+// the filter out, or get something away from whoever is to install it, is not
+// part of it: a filter, a Landlock ruleset, another program, another process.
+func (pr process) loading(s Set, violation policy.Verdict) *policy.Policy {
+	pr.unveiled = false // not yet
+	p := pr.policy(s.With(Stdio, Rpath, ProtExec).Without(Proc, Exec), violation)
+	p.Grants = slices.DeleteFunc(p.Grants, func(r policy.Rule) bool {
+		switch r.Nr {
+		case unix.SYS_SECCOMP, unix.SYS_LANDLOCK_CREATE_RULESET, unix.SYS_LANDLOCK_ADD_RULE, unix.SYS_LANDLOCK_RESTRICT_SELF:
+			return true
+		}
+		return false
+	})
+	return p
 }
 
 // unveilFor adds to a confinement what unveil asks for.

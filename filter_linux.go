@@ -109,6 +109,7 @@ type process struct {
 	abi        landlock.ABI
 	unveiled   bool // an unveil is, or is about to be, in force
 	supervised bool // somebody else decides of violations
+	loads      bool // it is yet to be loaded
 }
 
 // maxGroups is how many of a process's groups a filter knows. Each costs rules,
@@ -156,7 +157,14 @@ func (pr process) held(s Set) Set {
 // policy turns a set of promises into rules: the rows of the table whose needs
 // are met.
 func (pr process) policy(s Set, violation policy.Verdict) *policy.Policy {
-	return pr.rules(table, pr.held(s), violation)
+	rows := table
+	if pr.supervised {
+		rows = slices.Concat(table, launchRows)
+	}
+	if pr.loads {
+		rows = append(rows, loadRows...)
+	}
+	return pr.rules(rows, pr.held(s), violation)
 }
 
 func (pr process) rules(rows []row, held Set, violation policy.Verdict) *policy.Policy {

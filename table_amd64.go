@@ -53,6 +53,13 @@ var archRows = slices.Concat(opens(unix.SYS_OPEN, 1), []row{
 	{needs: need(Exec), errno: unix.EINVAL, calls: []uint32{unix.SYS_ARCH_PRCTL}, note: "C libraries ask for shadow stacks"},
 })
 
+// launchArchRows are the launchRows that only amd64 has.
+var launchArchRows = []row{
+	{needs: always, calls: []uint32{unix.SYS_ARCH_PRCTL}, when: when(is(0, archSetFS, archGetFS)), note: "the thread pointer"},
+	{needs: always, errno: unix.EINVAL, calls: []uint32{unix.SYS_ARCH_PRCTL}, note: "C libraries ask for shadow stacks"},
+	{needs: always, errno: unix.EACCES, calls: []uint32{unix.SYS_READLINK}, note: "elder form of readlinkat"},
+}
+
 // asm/prctl.h
 const (
 	archSetFS = 0x1002

@@ -15,3 +15,6 @@ var archPathAttributes []uint32
 // archRows are the rows that only arm64 has: none. It began with the *at()
 // forms.
 var archRows []row
+
+// launchArchRows are the launchRows that only arm64 has.
+var launchArchRows []row

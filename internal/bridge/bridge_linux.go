@@ -10,11 +10,11 @@ import (
 
 // A Target is a program that another process is about to hold to promises.
 type Target struct {
-	PID       int            // its process, which "its own pid" is in conditions
 	Promises  uint64         // a pledge.Set
 	Unveil    []Path         // what it may see; none: everything
 	Violation policy.Verdict // what becomes of a call that no promise allows
 	Lax       bool           // violations are only reported: promises' own files are not told from others
+	AtExec    bool           // the filter is there before the program, and has to allow what loading takes
 }
 
 // A Path is a path and its permissions, as for unveil(2).
@@ -22,8 +22,17 @@ type Path struct{ Path, Permissions string }
 
 // A Confinement is what holds it to them.
 type Confinement struct {
-	Programs [][]bpf.Insn      // seccomp programs, to be installed in this order; only the last asks a supervisor
-	Ruleset  *landlock.Ruleset // to be put in force before them, if it is not empty
+	Ruleset *landlock.Ruleset // to be put in force first, if it is not empty
+
+	// Compile makes the filter. The process id is the target's, which "its own
+	// pid" is in conditions.
+	Compile func(pid int) ([]bpf.Insn, error)
+
+	// Loading returns what holds the target before its entry point, while the
+	// dynamic loader and the constructors of libraries run: what it is promised,
+	// and what loading takes, but nothing that would get it out of the hands of
+	// who is to install the filter.
+	Loading func(pid int) *policy.Policy
 
 	// Open decides of an open of a path that the program asked the supervisor
 	// about: Allow lets it take place, since Landlock refuses it for any other

@@ -1,0 +1,8 @@
+//go:build cgo
+
+package main
+
+// int there_is_c;
+import "C"
+
+var _ = C.there_is_c

@@ -1,0 +1,1 @@
+// Functions without a body, which fork_linux.go has, need an assembly file.

@@ -1,0 +1,157 @@
+//go:build amd64 || arm64
+
+package kernel
+
+import (
+	"os"
+	"runtime"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// What package syscall does around fork(2), and lets gVisor do: the signals of
+// the runtime are held back meanwhile, and the child gets the dispositions and
+// the signal mask that this process was started with.
+
+//go:linkname beforeFork syscall.runtime_BeforeFork
+func beforeFork()
+
+//go:linkname afterFork syscall.runtime_AfterFork
+func afterFork()
+
+//go:linkname afterForkInChild syscall.runtime_AfterForkInChild
+func afterForkInChild()
+
+// A Process is a child that waits to execute a program.
+type Process struct {
+	PID   int
+	PIDFD int
+
+	release  int // closing it ends the child; a byte lets it go
+	failures int // the errno of its execve
+}
+
+// Fork makes a child that executes a program as soon as it is told to. It is
+// what syscall.StartProcess does, but for the waiting, in which the child can
+// be traced with PTRACE_SEIZE: PTRACE_TRACEME would miss the stop behind execve
+// where SIGTRAP is blocked, and leave a gap before options can be set.
+//
+// The child is killed when the calling thread ends, before execve and after. It
+// has the descriptors that are not close-on-exec, and the soft limit of
+// descriptors that this process has now: see [RestoreLimit].
+func Fork(path string, args, env []string) (*Process, error) {
+	argv0, err := syscall.BytePtrFromString(path)
+	if err != nil {
+		return nil, err
+	}
+	argv, err := syscall.SlicePtrFromStrings(args)
+	if err != nil {
+		return nil, err
+	}
+	envv, err := syscall.SlicePtrFromStrings(env)
+	if err != nil {
+		return nil, err
+	}
+	var wait, fail [2]int
+	if err := unix.Pipe2(wait[:], unix.O_CLOEXEC); err != nil {
+		return nil, err
+	}
+	defer unix.Close(wait[0])
+	if err := unix.Pipe2(fail[:], unix.O_CLOEXEC); err != nil {
+		unix.Close(wait[1])
+		return nil, err
+	}
+	defer unix.Close(fail[1])
+
+	c := child{
+		parent: uintptr(os.Getpid()),
+		wait:   uintptr(wait[0]), release: uintptr(wait[1]), fail: uintptr(fail[1]),
+		path: unsafe.Pointer(argv0), argv: unsafe.Pointer(&argv[0]), envv: unsafe.Pointer(&envv[0]),
+	}
+	var pidfd int32
+	syscall.ForkLock.Lock()
+	pid, e := fork(&c, &pidfd)
+	syscall.ForkLock.Unlock()
+	runtime.KeepAlive(argv0)
+	runtime.KeepAlive(argv)
+	runtime.KeepAlive(envv)
+	if e != 0 {
+		unix.Close(wait[1])
+		unix.Close(fail[0])
+		return nil, e
+	}
+	return &Process{PID: int(pid), PIDFD: int(pidfd), release: wait[1], failures: fail[0]}, nil
+}
+
+// Release lets the child execute its program, which shows in its being traced.
+func (p *Process) Release() error {
+	defer unix.Close(p.release)
+	_, err := unix.Write(p.release, []byte{1})
+	return err
+}
+
+// Abandon ends the child instead.
+func (p *Process) Abandon() { unix.Close(p.release) }
+
+// Failure returns the errno of the child's execve once the child has ended or
+// executed its program; 0 if that did not fail.
+func (p *Process) Failure() syscall.Errno {
+	defer unix.Close(p.failures)
+	var e [1]byte
+	unix.Read(p.failures, e[:])
+	return syscall.Errno(e[0])
+}
+
+// A child is what the child needs, made before it is there: it must not
+// allocate.
+type child struct {
+	parent              uintptr
+	wait, release, fail uintptr
+	path, argv, envv    unsafe.Pointer
+	byte                [1]byte
+}
+
+// fork forks. The child is a copy of this process with one thread, in which the
+// runtime does not work: it makes system calls and nothing else.
+//
+//go:noinline
+//go:norace
+//go:nosplit
+func fork(c *child, pidfd *int32) (uintptr, syscall.Errno) {
+	beforeFork()
+	pid, _, e := syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD)|unix.CLONE_PIDFD, 0, uintptr(unsafe.Pointer(pidfd)), 0, 0, 0)
+	if e != 0 || pid != 0 {
+		afterFork()
+		return pid, e
+	}
+	c.run()
+	return 0, 0
+}
+
+//go:norace
+//go:nosplit
+func (c *child) run() {
+	// The end of the parent is the end of the pipe, too.
+	syscall.RawSyscall(syscall.SYS_CLOSE, c.release, 0, 0)
+	syscall.RawSyscall6(syscall.SYS_PRCTL, syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0, 0, 0, 0)
+	n, _, _ := syscall.RawSyscall(syscall.SYS_READ, c.wait, uintptr(unsafe.Pointer(&c.byte)), 1)
+	if ppid, _, _ := syscall.RawSyscall(syscall.SYS_GETPPID, 0, 0, 0); n == 1 && ppid == c.parent {
+		afterForkInChild()
+		_, _, e := syscall.RawSyscall(syscall.SYS_EXECVE, uintptr(c.path), uintptr(c.argv), uintptr(c.envv))
+		c.byte[0] = byte(e)
+		syscall.RawSyscall(syscall.SYS_WRITE, c.fail, uintptr(unsafe.Pointer(&c.byte)), 1)
+	}
+	for {
+		syscall.RawSyscall(syscall.SYS_EXIT, 253, 0, 0)
+	}
+}
+
+// RestoreLimit gives this process the soft limit of descriptors back that it
+// was started with, which package syscall raises in its init. Package syscall
+// alone knows the old one, and restores it when it executes a program: it is
+// made to execute one that cannot exist.
+func RestoreLimit() {
+	syscall.Exec("", []string{""}, nil)
+}

@@ -1,0 +1,93 @@
+//go:build amd64 || arm64
+
+package launch
+
+import (
+	"os"
+	"os/signal"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/gopledge/pledge/internal/kernel"
+)
+
+// What the launcher does with signals is to be out of the way: what is sent to
+// it, it sends on, and what a terminal sends to the process group, the program
+// got too.
+
+// signals catches signals and sends them on.
+type signals struct{ caught chan os.Signal }
+
+// catchSignals begins with those that would end the launcher. The program is not
+// affected: caught signals are at their default again after execve(2), and those
+// that are ignored are not caught.
+func catchSignals() signals {
+	s := signals{make(chan os.Signal, 64)}
+	s.notify(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM)
+	return s
+}
+
+func (s signals) notify(sigs ...unix.Signal) {
+	for _, sig := range sigs {
+		if !signal.Ignored(sig) {
+			signal.Notify(s.caught, sig)
+		}
+	}
+}
+
+// forwardTo sends what was and what will be caught to the child. From now on
+// the launcher stops and continues with its program only, and a report to a
+// closed pipe does not end it.
+func (s signals) forwardTo(p *kernel.Process) {
+	signal.Ignore(unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGPIPE)
+	go func() {
+		// Each takes its time. Go ignores them meanwhile.
+		s.notify(unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGWINCH, unix.SIGVTALRM, unix.SIGIO, unix.SIGPWR, unix.SIGXCPU, unix.SIGXFSZ)
+		for sig := unix.Signal(34); sig <= 64; sig++ { // SIGRTMIN to SIGRTMAX
+			s.notify(sig)
+		}
+		for sig := range s.caught {
+			switch sig {
+			case unix.SIGINT, unix.SIGQUIT, unix.SIGHUP, unix.SIGWINCH:
+				if inForeground() {
+					continue // the terminal's, which the program got as well
+				}
+			}
+			unix.PidfdSendSignal(p.PIDFD, sig.(unix.Signal), nil, 0)
+		}
+	}()
+}
+
+// inForeground reports whether the controlling terminal sends its signals to
+// this process's group.
+func inForeground() bool {
+	fd, err := unix.Open("/dev/tty", unix.O_RDONLY|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
+}
+
+// stopAlong stops the launcher, as its child has been, for a shell to see, and
+// sees to it that when the launcher is continued the child is too.
+func stopAlong(child int) {
+	if continued(child) {
+		return // meanwhile
+	}
+	// A signal to the thread, unlike one to the process, stops it before it gets
+	// further.
+	unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGSTOP)
+	if !continued(child) {
+		unix.Kill(child, unix.SIGCONT)
+	}
+}
+
+// continued reports whether a child that was stopped has been continued since it
+// was last asked.
+func continued(child int) bool {
+	var info unix.Siginfo
+	err := unix.Waitid(unix.P_PID, child, &info, unix.WCONTINUED|unix.WNOHANG, nil)
+	return err == nil && info.Signo != 0
+}

@@ -1,0 +1,363 @@
+//go:build amd64 || arm64
+
+package launch
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/gopledge/pledge/internal/kernel"
+	"github.com/gopledge/pledge/internal/policy"
+	"github.com/gopledge/pledge/internal/sysnum"
+)
+
+// traceOptions make the kernel kill the process if the launcher dies, report
+// its execve, trace the threads and processes that it starts, and tell stops at
+// system calls from others.
+const traceOptions = unix.PTRACE_O_EXITKILL | unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACEEXEC |
+	unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK
+
+// A tracee is a process on its way to its entry point. All methods run on the
+// thread that traces it.
+type tracee struct {
+	pid     int
+	threads map[int]*thread
+	loading *policy.Policy
+	refuse  func(*policy.Data) action // what becomes of a violation
+	ruleset int                       // the descriptor of a Landlock ruleset, or -1
+	entry   patch                     // the breakpoint at the entry point
+
+	status unix.WaitStatus // how it ended, with errEnded
+}
+
+// A thread of the process.
+type thread struct {
+	stopped bool
+	signal  unix.Signal // what it stopped for and is to get when it goes on
+}
+
+// An action is what becomes of a violation.
+type action int
+
+const (
+	die  action = iota
+	fail        // with ENOSYS
+	deny        // with EACCES
+	pass
+)
+
+var (
+	// errEnded means that the process has ended; tracee.status says how.
+	errEnded = errors.New("pledge: the process has ended")
+	// errViolation means that it is to end for a violation.
+	errViolation = errors.New("pledge: the process broke its promises")
+)
+
+// A patch is machine code that stands in a process in place of other.
+type patch struct {
+	addr uint64
+	old  []byte
+}
+
+func setPatch(tid int, addr uint64, code []byte) (patch, error) {
+	p := patch{addr, make([]byte, len(code))}
+	if err := kernel.Peek(tid, addr, p.old); err != nil {
+		return p, err
+	}
+	return p, kernel.Poke(tid, addr, code)
+}
+
+func (p patch) undo(tid int) error { return kernel.Poke(tid, p.addr, p.old) }
+
+// toExec waits for the process to execute its program, and prepares it for
+// being traced up to its entry point.
+func (t *tracee) toExec() error {
+	for {
+		tid, ws, err := t.wait()
+		if err != nil {
+			return err
+		}
+		if event(ws) == unix.PTRACE_EVENT_EXEC {
+			break
+		}
+		if err := t.resume(tid, ws); err != nil {
+			return err
+		}
+	}
+	t.threads[t.pid].stopped = true
+	entry, entryErr := entryPoint(t.pid)
+	stop, err := kernel.GetStop(t.pid)
+	if err != nil {
+		return err
+	}
+	if entryErr != nil || stop.Call.Arch != kernel.NativeArch {
+		return &Error{Status: StatusNotExecutable, Msg: "it is not a 64-bit program of this machine's own architecture, whose system calls would be violations"}
+	}
+	if t.entry, err = setPatch(t.pid, entry, kernel.Breakpoint); err != nil {
+		return fmt.Errorf("stopping the program at its entry point, for which its file must be readable: %w", err)
+	}
+	return t.goOn(t.pid, 0)
+}
+
+// entryPoint returns the address at which a program begins once it is loaded:
+// AT_ENTRY of getauxval(3).
+func entryPoint(pid int) (uint64, error) {
+	const atEntry = 9
+	auxv, err := os.ReadFile(fmt.Sprintf("/proc/%d/auxv", pid))
+	if err != nil {
+		return 0, err
+	}
+	for pair := range slices.Chunk(auxv, 16) {
+		if len(pair) == 16 && binary.NativeEndian.Uint64(pair) == atEntry {
+			return binary.NativeEndian.Uint64(pair[8:]), nil
+		}
+	}
+	return 0, unix.ENOEXEC
+}
+
+// toEntry lets the process run up to its entry point, judging every call, and
+// returns the thread that stopped there. Its registers say that it is there.
+func (t *tracee) toEntry() (int, error) {
+	for {
+		tid, ws, err := t.wait()
+		if err != nil {
+			return 0, err
+		}
+		if at, err := t.atEntry(tid, ws); at || err != nil {
+			return tid, err
+		}
+		if ws.StopSignal() == syscallStop {
+			if err := t.judge(tid); err != nil {
+				return 0, err
+			}
+		}
+		if err := t.resume(tid, ws); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// syscallStop is the signal of stops at system calls: PTRACE_O_TRACESYSGOOD.
+const syscallStop = unix.SIGTRAP | 0x80
+
+// event returns the PTRACE_EVENT_* of a stop, 0 if it is none.
+func event(ws unix.WaitStatus) int { return int(ws >> 16) }
+
+// wait waits for a thread to stop. Threads that end are forgotten.
+func (t *tracee) wait() (int, unix.WaitStatus, error) {
+	for {
+		var ws unix.WaitStatus
+		tid, err := unix.Wait4(-1, &ws, unix.WALL, nil)
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return 0, 0, fmt.Errorf("waiting for the program: %w", err)
+		case ws.Stopped():
+			if t.threads[tid] == nil {
+				t.threads[tid] = new(thread) // it may stop before its parent's stop tells of it
+			}
+			t.threads[tid].stopped = true
+			return tid, ws, nil
+		case tid == t.pid:
+			t.status = ws
+			return 0, 0, errEnded
+		default:
+			delete(t.threads, tid)
+		}
+	}
+}
+
+// atEntry reports whether a thread has come to the entry point, and if so makes
+// its registers say so.
+func (t *tracee) atEntry(tid int, ws unix.WaitStatus) (bool, error) {
+	if ws.StopSignal() != unix.SIGTRAP || event(ws) != 0 {
+		return false, nil
+	}
+	code, err := kernel.SignalCode(tid)
+	if err != nil {
+		return false, ended(err)
+	}
+	regs, err := kernel.GetRegs(tid)
+	if err != nil {
+		return false, ended(err)
+	}
+	if code != kernel.BreakpointCode || regs.PC() != t.entry.addr+kernel.BreakpointLen {
+		return false, nil
+	}
+	return true, ended(regs.At(t.entry.addr).Set(tid))
+}
+
+// judge decides what becomes of the call that a thread stopped at, before it
+// happens.
+func (t *tracee) judge(tid int) error {
+	stop, err := kernel.GetStop(tid)
+	if err != nil || !stop.Entry {
+		return ended(err)
+	}
+	if t.ruleset >= 0 && replaces(&stop.Call, uint64(t.ruleset)) {
+		return ended(kernel.CancelCall(tid, unix.EBADF))
+	}
+	verdict := t.loading.Evaluate(&stop.Call)
+	if errno, ok := verdict.Errno(); ok {
+		return ended(kernel.CancelCall(tid, unix.Errno(errno)))
+	}
+	if verdict == policy.Allow {
+		return nil
+	}
+	switch a := t.refuse(&stop.Call); {
+	case a == die || verdict == policy.KillProcess:
+		return errViolation
+	case a == deny:
+		return ended(kernel.CancelCall(tid, unix.EACCES))
+	case a == fail || escapes(stop.Call.Nr):
+		return ended(kernel.CancelCall(tid, unix.ENOSYS))
+	}
+	return nil
+}
+
+// resume lets a thread go on from a stop that needs nothing else.
+func (t *tracee) resume(tid int, ws unix.WaitStatus) error {
+	sig := ws.StopSignal()
+	switch {
+	case sig == syscallStop:
+		sig = 0
+	case event(ws) == unix.PTRACE_EVENT_STOP && sig != unix.SIGTRAP: // the process was stopped by a signal
+		if tid == t.pid {
+			stopAlong(t.pid)
+		}
+		t.threads[tid].stopped = false
+		return ended(kernel.Listen(tid))
+	case event(ws) != 0:
+		sig = 0
+	}
+	return t.goOn(tid, sig)
+}
+
+// goOn lets a stopped thread run to its next system call.
+func (t *tracee) goOn(tid int, sig unix.Signal) error {
+	t.threads[tid].stopped = false
+	return ended(unix.PtraceSyscall(tid, int(sig)))
+}
+
+// ended forgives an error that means that a thread has been killed: that it has
+// ended is still to be waited for.
+func ended(err error) error {
+	if err == unix.ESRCH {
+		return nil
+	}
+	return err
+}
+
+// hold stops all threads, wherever they are.
+func (t *tracee) hold() error {
+	for {
+		if err := t.findThreads(); err != nil {
+			return err
+		}
+		if !t.running() {
+			return nil // and none of them can start another
+		}
+		for tid, th := range t.threads {
+			if !th.stopped {
+				if err := ended(unix.PtraceInterrupt(tid)); err != nil {
+					return err
+				}
+			}
+		}
+		for t.running() {
+			tid, ws, err := t.wait()
+			if err != nil {
+				return err
+			}
+			at, err := t.atEntry(tid, ws)
+			if err != nil {
+				return err
+			}
+			if !at && event(ws) == 0 && ws.StopSignal() != syscallStop {
+				t.threads[tid].signal = ws.StopSignal()
+			}
+		}
+	}
+}
+
+// findThreads makes known those that have been started and have not stopped
+// for the first time yet.
+func (t *tracee) findThreads() error {
+	tids, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", t.pid))
+	if err != nil {
+		return fmt.Errorf("looking for threads: %w", err)
+	}
+	for _, e := range tids {
+		if tid, err := strconv.Atoi(e.Name()); err == nil && t.threads[tid] == nil {
+			t.threads[tid] = new(thread)
+		}
+	}
+	return nil
+}
+
+func (t *tracee) running() bool {
+	for _, th := range t.threads {
+		if !th.stopped {
+			return true
+		}
+	}
+	return false
+}
+
+// release lets all threads go. The first of them can end the process, and the
+// others with it: they are waited for, as the process has not ended before its
+// tracer knows of them.
+func (t *tracee) release() error {
+	for tid, th := range t.threads {
+		err := kernel.Detach(tid, th.signal)
+		if err == unix.ESRCH && tid != t.pid {
+			_, err = unix.Wait4(tid, nil, unix.WALL, nil)
+		}
+		if err := ended(err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// kill kills the process and waits for its end.
+func (t *tracee) kill() {
+	unix.Kill(t.pid, unix.SIGKILL)
+	for {
+		if _, _, err := t.wait(); err != nil {
+			return
+		}
+	}
+}
+
+// replaces reports whether a call can close a descriptor or put another in its
+// place.
+func replaces(call *policy.Data, fd uint64) bool {
+	arg := func(i int) uint64 { return uint64(uint32(call.Args[i])) }
+	switch sysnum.Name(call.Nr) {
+	case "close":
+		return arg(0) == fd
+	case "dup2", "dup3":
+		return arg(1) == fd
+	case "close_range":
+		return arg(0) <= fd && fd <= arg(1)
+	}
+	return false
+}
+
+// escapes reports whether a call makes a process or executes a program, which
+// cannot be let through before there is a filter, not even where violations
+// are.
+func escapes(nr uint32) bool {
+	switch sysnum.Name(nr) {
+	case "clone", "fork", "vfork", "execve", "execveat":
+		return true
+	}
+	return false
+}

@@ -8,9 +8,12 @@ import (
 	"math/bits"
 	"slices"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/gopledge/pledge/internal/bpf"
 	"github.com/gopledge/pledge/internal/bridge"
 	"github.com/gopledge/pledge/internal/policy"
+	"github.com/gopledge/pledge/internal/sysnum"
 )
 
 func init() {
@@ -23,6 +26,11 @@ func init() {
 			out = append(out, uint64(s))
 		}
 		return out
+	}
+	bridge.Refusals = func(pid int, call *policy.Data) []bridge.Refusal {
+		pr := thisProcess()
+		pr.pid, pr.libc = pid, true
+		return pr.refusals(call)
 	}
 }
 
@@ -46,10 +54,29 @@ func confine(t bridge.Target) (*bridge.Confinement, error) {
 	return &bridge.Confinement{Programs: [][]bpf.Insn{prog}}, nil
 }
 
+// floors are what every launched program has.
+const floors = Set(1<<goFloor | 1<<cFloor)
+
+// refusals returns the rows that refuse a call, in the table's order.
+func (pr process) refusals(call *policy.Data) []bridge.Refusal {
+	var out []bridge.Refusal
+	for _, r := range table {
+		if r.errno == 0 || !slices.Contains(r.calls, call.Nr) || !pr.meets(r.when, call) {
+			continue
+		}
+		for _, needs := range r.needs {
+			out = append(out, bridge.Refusal{Promises: uint64(needs &^ floors), Errno: r.errno})
+		}
+	}
+	if call.Nr >= sysnum.Limit {
+		out = append(out, bridge.Refusal{Errno: unix.ENOSYS})
+	}
+	return out
+}
+
 // needs returns the smallest sets of promises that allow a call, the fewest
 // promises first.
 func (pr process) needs(call *policy.Data) []Set {
-	const floors = Set(1<<goFloor | 1<<cFloor)
 	var out []Set
 	for _, r := range table {
 		if r.errno != 0 || !slices.Contains(r.calls, call.Nr) || !pr.meets(r.when, call) {

@@ -14,6 +14,7 @@ package sysargs
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"net/netip"
@@ -322,32 +323,65 @@ func (c call) sockaddr(addr, length uint64) string {
 	if addr == 0 {
 		return "NULL"
 	}
-	n := min(int(uint32(length)), unix.SizeofSockaddrUnix) // more is refused by the kernel
-	b, ok := c.read(addr, max(n, 0))
-	if !ok || n < 2 {
+	a, ok := c.address(addr, length)
+	if !ok {
 		return pointer(addr)
 	}
-	family := native.Uint16(b)
-	name := argname.Value("socket", 0, 0, uint64(family))
-	port := func() uint16 { return uint16(b[2])<<8 | uint16(b[3]) }
+	name := argname.Value("socket", 0, 0, uint64(a.Family))
+	if name == "" {
+		name = "AF_" + strconv.Itoa(int(a.Family))
+	}
 	switch {
-	case name == "":
-		name = "AF_" + strconv.Itoa(int(family))
-	case family == unix.AF_INET && n >= 8:
-		return fmt.Sprintf("{AF_INET %v}", netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[4:8])), port()))
-	case family == unix.AF_INET6 && n >= 24:
-		return fmt.Sprintf("{AF_INET6 %v}", netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[8:24])), port()))
-	case family == unix.AF_UNIX && n > 2:
-		path := b[2:]
-		if path[0] == 0 { // abstract, as ss(8) shows it
-			return "{AF_UNIX " + strconv.Quote("@"+string(path[1:])) + "}"
-		}
-		path, _, _ = bytes.Cut(path, []byte{0})
-		return "{AF_UNIX " + strconv.Quote(string(path)) + "}"
-	case family == unix.AF_NETLINK && n >= 8:
-		return fmt.Sprintf("{AF_NETLINK %d}", native.Uint32(b[4:]))
+	case a.Inet.IsValid():
+		return "{" + name + " " + a.Inet.String() + "}"
+	case a.Path != "":
+		return "{" + name + " " + strconv.Quote(a.Path) + "}"
 	}
 	return "{" + name + "}"
+}
+
+// A Sockaddr is an address of a socket.
+type Sockaddr struct {
+	Family uint16         // AF_*
+	Inet   netip.AddrPort // of AF_INET and AF_INET6
+	Path   string         // of AF_UNIX; "@name" for an abstract one
+}
+
+// Address returns the address in the arguments of bind, connect and sendto of
+// this architecture.
+func Address(d policy.Data, mem Memory) (Sockaddr, bool) {
+	c := call{d: d, mem: mem}
+	switch d.Nr {
+	case unix.SYS_BIND, unix.SYS_CONNECT:
+		return c.address(d.Args[1], d.Args[2])
+	case unix.SYS_SENDTO:
+		return c.address(d.Args[4], d.Args[5])
+	}
+	return Sockaddr{}, false
+}
+
+func (c call) address(addr, length uint64) (Sockaddr, bool) {
+	n := min(int(int32(length)), unix.SizeofSockaddrUnix) // the kernel refuses more
+	if addr == 0 || n < 2 {
+		return Sockaddr{}, false
+	}
+	b, ok := c.read(addr, n)
+	if !ok {
+		return Sockaddr{}, false
+	}
+	a := Sockaddr{Family: native.Uint16(b)}
+	switch {
+	case a.Family == unix.AF_INET && n >= 8:
+		a.Inet = netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[4:8])), binary.BigEndian.Uint16(b[2:]))
+	case a.Family == unix.AF_INET6 && n >= 24:
+		a.Inet = netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[8:24])), binary.BigEndian.Uint16(b[2:]))
+	case a.Family == unix.AF_UNIX && n > 2 && b[2] == 0: // abstract, as ss(8) shows it
+		a.Path = "@" + string(b[3:])
+	case a.Family == unix.AF_UNIX && n > 2:
+		path, _, _ := bytes.Cut(b[2:], []byte{0})
+		a.Path = string(path)
+	}
+	return a, true
 }
 
 // message renders where a struct msghdr goes, and whether it takes descriptors

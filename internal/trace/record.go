@@ -4,7 +4,6 @@ package trace
 
 import (
 	"cmp"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -114,7 +113,7 @@ func (r *record) report() *Report {
 	}
 	rank := func(n Need) int { s, _ := pledge.Parse(n.Promise); return int(s & -s) }
 	slices.SortStableFunc(rep.Needs, func(a, b Need) int { return cmp.Compare(rank(a), rank(b)) })
-	rep.Paths = fold(r.paths, func(p string) bool { _, err := os.Lstat(p); return err == nil })
+	rep.Paths = fold(r.paths, exists)
 	return rep
 }
 

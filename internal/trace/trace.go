@@ -45,8 +45,8 @@ type tracer struct {
 	waking  bool   // SIGCONT is on its way, which is ours
 	status  unix.WaitStatus
 
-	assumed pledge.Set                       // what is not refused softly
-	decide  func(*policy.Data) syscall.Errno // instead of assumed, in tests: 0 lets a call take place
+	assumed pledge.Set                                // what is not refused softly
+	decide  func(*thread, *policy.Data) syscall.Errno // instead of assumed, in tests: 0 lets a call take place
 	threads map[int]*thread
 	sockets map[descriptor]*socket
 	record  *record
@@ -73,6 +73,8 @@ type call struct {
 	address sysargs.Sockaddr
 	socket  *socket // whose descriptor is the first argument
 	paths   []string
+	perms   []perm
+	parent  bool // they are about the directories of the paths
 }
 
 // Run runs a program to its end, and that of its descendants. Promises in extra
@@ -438,7 +440,7 @@ func (t *tracer) enter(th *thread, d policy.Data) error {
 	}
 	switch {
 	case t.decide != nil:
-		c.refused = t.decide(&d)
+		c.refused = t.decide(th, &d)
 	case c.refused == 0:
 		c.refused = c.ruling.refused(t.assumed)
 	}
@@ -473,12 +475,19 @@ func (t *tracer) look(th *thread, c *call) {
 			c.refused = c.ruling.refusals[0].Errno
 		}
 	}
-	if perms, _ := permsOf(c.name, d.Args); perms != nil {
-		for _, p := range sysargs.Paths(*d, th.memory()) {
-			c.paths = append(c.paths, th.absolute(p))
-		}
-		if c.name == "bind" && path.IsAbs(c.address.Path) {
-			c.paths = []string{c.address.Path}
+	if c.perms, c.parent = permsOf(c.name, d.Args); c.perms == nil {
+		return
+	}
+	for _, p := range sysargs.Paths(*d, th.memory()) {
+		c.paths = append(c.paths, th.absolute(p))
+	}
+	switch {
+	case c.name == "bind" && path.IsAbs(c.address.Path):
+		c.paths = []string{c.address.Path}
+	case strings.HasPrefix(c.name, "open") || c.name == "creat":
+		// O_CREAT does not create what is there.
+		if len(c.paths) == 1 && c.parent && exists(c.paths[0]) {
+			c.perms[0], c.parent = c.perms[0]&^create, false
 		}
 	}
 }
@@ -489,9 +498,8 @@ func (t *tracer) leave(th *thread, result int64) {
 	th.call = nil
 	bad := c.refused != 0 || failed(result)
 	if !bad {
-		perms, parent := permsOf(c.name, c.data.Args)
-		for i, p := range c.paths[:min(len(c.paths), len(perms))] {
-			t.record.use(resolveParent(p), perms[i], parent)
+		for i, p := range c.paths[:min(len(c.paths), len(c.perms))] {
+			t.record.use(resolveParent(p), c.perms[i], c.parent)
 		}
 	}
 	at := descriptor{th.pid, int(result)}
@@ -578,6 +586,11 @@ func (th *thread) absolute(p sysargs.Path) string {
 		return ""
 	}
 	return path.Join(dir, p.Name)
+}
+
+func exists(p string) bool {
+	_, err := os.Stat(p)
+	return err == nil
 }
 
 // resolve follows symbolic links, which Landlock does before it looks at rules.

@@ -121,10 +121,12 @@ func grantsOf(set pledge.Set) []grant {
 	var out []grant
 	for nr := range uint32(sysnum.Limit) {
 		name := sysnum.Name(nr)
+		allowed := false // whatever the arguments are
 		for _, g := range pledge.Explain(name) {
-			if !g.Needs.SubsetOf(set) {
+			if !g.Needs.SubsetOf(set) || allowed && g.Errno != 0 {
 				continue
 			}
+			allowed = allowed || len(g.When) == 0
 			n := newGrant(name, g)
 			i := slices.IndexFunc(out, func(o grant) bool {
 				return o.needs == n.needs && o.LibC == n.LibC && o.Errno == n.Errno && o.Note == n.Note && slices.Equal(o.When, n.When)
@@ -139,11 +141,25 @@ func grantsOf(set pledge.Set) []grant {
 	slices.SortStableFunc(out, func(a, b grant) int {
 		return cmp.Or(
 			cmp.Compare(a.Errno, b.Errno), // none first
-			cmp.Compare(bits.OnesCount64(uint64(a.needs)), bits.OnesCount64(uint64(b.needs))),
-			cmp.Compare(bits.Reverse64(uint64(b.needs)), bits.Reverse64(uint64(a.needs))),
+			cmp.Compare(rank(a), rank(b)),
+			cmp.Compare(bits.Reverse64(uint64(b.needs)), bits.Reverse64(uint64(a.needs))), // in OpenBSD's order
 		)
 	})
 	return out
+}
+
+// rank puts what is always allowed behind what was promised, of which single
+// promises come first.
+func rank(g grant) int {
+	switch {
+	case g.Errno != "":
+		return 0
+	case g.needs == 0 && g.LibC:
+		return 101
+	case g.needs == 0:
+		return 100
+	}
+	return bits.OnesCount64(uint64(g.needs))
 }
 
 // grantsFor returns the ways in which a call is allowed; those that differ in
@@ -217,12 +233,12 @@ func writeConditions(b *strings.Builder, s style, g grant) {
 
 // title is the heading of a group of grants.
 func title(g grant) string {
-	t := "Always"
-	if g.needs != 0 {
-		t = "With " + strings.ReplaceAll(g.needs.String(), " ", " and ")
-	}
-	if g.Errno != "" {
-		t = "Refused with " + g.Errno
+	t := "With " + strings.ReplaceAll(g.needs.String(), " ", " and ")
+	switch {
+	case g.Errno != "":
+		return "Refused with " + g.Errno
+	case g.needs == 0:
+		t = "Whatever is promised"
 	}
 	if g.LibC {
 		t += ", where C code runs"
@@ -249,7 +265,7 @@ func writeCall(b *strings.Builder, s style, call string) {
 		}
 		verb := "allowed "
 		if g.Errno != "" {
-			verb = "refused with " + g.Errno + " "
+			verb = "refused (" + g.Errno + ") "
 		}
 		always = always || g.needs == 0 && len(g.When) == 0 && !g.LibC
 		b.WriteByte('\n')

@@ -41,7 +41,7 @@ func TestPrograms(t *testing.T) {
 		machine bool // the promises depend on the machine's configuration
 	}{
 		{name: "cat", args: words("cat a.txt"), want: "stdio rpath"},
-		{name: "cat without files", args: words("cat"), want: "stdio rpath"},
+		{name: "cat without files", args: words("cat"), want: "stdio"},
 		{name: "ls -l", args: words("ls -l ."), want: "stdio rpath"},
 		{name: "sort", args: words("sort -r a.txt"), want: "stdio rpath"},
 		{name: "sort -o", args: words("sort -o sorted a.txt"), want: "stdio rpath wpath cpath"},
@@ -51,7 +51,7 @@ func TestPrograms(t *testing.T) {
 		{name: "tar x", args: words("tar xf given.tar -C dir")},
 		{name: "tar xz", args: words("tar xzf given.tgz -C dir")},
 		{name: "gzip", args: words("gzip -k a.txt")},
-		{name: "sed", args: []string{"sed", "s/one/1/", "a.txt"}, want: "stdio rpath"},
+		{name: "sed", args: []string{"sed", "s/one/1/", "a.txt"}},
 		{name: "sed -i", args: []string{"sed", "-i", "s/one/1/", "a.txt"}},
 		{name: "cp", args: words("cp a.txt copy.txt")},
 		{name: "cp -a", args: words("cp -a dir copy")},
@@ -271,7 +271,10 @@ func main() {
 	return filepath.Join(dir, "prog")
 }
 
+var isBuilt bool
+
 var built = sync.OnceValues(func() (string, error) {
+	isBuilt = true
 	dir, err := os.MkdirTemp("", "pledge")
 	if err != nil {
 		return "", err
@@ -296,10 +299,9 @@ func pledgeCommand(t *testing.T) string {
 	return name
 }
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if name, err := built(); err == nil {
+func removeBuilt() {
+	if isBuilt {
+		name, _ := built()
 		os.RemoveAll(filepath.Dir(name))
 	}
-	os.Exit(code)
 }

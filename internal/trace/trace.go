@@ -46,6 +46,7 @@ type tracer struct {
 	status  unix.WaitStatus
 
 	assumed pledge.Set                                // what is not refused softly
+	extra   pledge.Set                                // what is wanted even where callers could do without
 	decide  func(*thread, *policy.Data) syscall.Errno // instead of assumed, in tests: 0 lets a call take place
 	threads map[int]*thread
 	sockets map[descriptor]*socket
@@ -81,7 +82,9 @@ type call struct {
 // are ones that it is meant to have: what needs them is not refused softly. The
 // error is that of starting it, or of tracing it.
 func Run(cmd *exec.Cmd, extra pledge.Set) (*Report, error) {
-	return newTracer(assumed | extra).run(cmd)
+	t := newTracer(assumed | extra)
+	t.extra = extra
+	return t.run(cmd)
 }
 
 func newTracer(assumed pledge.Set) *tracer {
@@ -541,6 +544,9 @@ func (t *tracer) settle(s *socket) {
 
 func (t *tracer) add(c *call, failed bool) {
 	j := c.ruling.judge(failed)
+	if _, wanted := j.needs.metBy(t.extra); wanted {
+		j.optional = false
+	}
 	refused := ""
 	if c.refused != 0 {
 		refused = cmp.Or(unix.ErrnoName(c.refused), c.refused.Error())

@@ -1,5 +1,3 @@
-//go:build linux && (amd64 || arm64)
-
 package main
 
 import (
@@ -8,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gopledge/pledge"
-	"github.com/gopledge/pledge/internal/sysnum"
 )
 
 // meanings are what promises stand for, in a few words. The table says it in
@@ -60,35 +57,9 @@ func promiseNames() []string {
 	return out
 }
 
-func callNames() []string {
-	var out []string
-	for nr := range uint32(sysnum.Limit) {
-		if name := sysnum.Name(nr); name != "" {
-			out = append(out, name)
-		}
-	}
-	return out
-}
-
 // completePromises completes the last word of a promise string.
 func completePromises(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 	return promiseCompletions(typed), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
-}
-
-// completePromisesAndCalls completes the argument of explain.
-func completePromisesAndCalls(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	out := promiseCompletions(typed)
-	if !strings.Contains(typed, " ") {
-		for _, name := range callNames() {
-			if strings.HasPrefix(name, typed) {
-				out = append(out, name+"\tsystem call")
-			}
-		}
-	}
-	return out, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 }
 
 // promiseCompletions are the promises that can follow the finished words, each

@@ -165,7 +165,7 @@ func rank(g grant) int {
 // grantsFor returns the ways in which a call is allowed; those that differ in
 // promises alone are one.
 func grantsFor(call string) []grant {
-	var out []grant
+	out := []grant{}
 	for _, g := range pledge.Explain(call) {
 		n := newGrant(call, g)
 		i := slices.IndexFunc(out, func(o grant) bool {
@@ -323,4 +323,30 @@ func editDistance(a, b string) int {
 		}
 	}
 	return row[len(b)]
+}
+
+// completePromisesAndCalls completes the argument of explain.
+func completePromisesAndCalls(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	out := promiseCompletions(typed)
+	if !strings.Contains(typed, " ") {
+		for _, name := range callNames() {
+			if strings.HasPrefix(name, typed) {
+				out = append(out, name+"\tsystem call")
+			}
+		}
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+}
+
+func callNames() []string {
+	var out []string
+	for nr := range uint32(sysnum.Limit) {
+		if name := sysnum.Name(nr); name != "" {
+			out = append(out, name)
+		}
+	}
+	return out
 }

@@ -1,5 +1,3 @@
-//go:build linux && (amd64 || arm64)
-
 // Pledge runs programs under promises, as OpenBSD's pledge(2) does, and helps to
 // find out which ones a program needs.
 //
@@ -20,10 +18,6 @@ import (
 
 	"github.com/spf13/cobra"
 )
-
-// ownFailure is the exit status of the command's own failures, as in env(1) and
-// nohup(1).
-const ownFailure = 125
 
 func main() {
 	os.Exit(execute(rootCommand(), os.Args[1:], os.Stderr))
@@ -49,7 +43,7 @@ func execute(root *cobra.Command, args []string, stderr io.Writer) int {
 	if errors.As(err, &status) {
 		return status.ExitCode()
 	}
-	return ownFailure
+	return runStatus(err)
 }
 
 // hintError is an error with something to do about it.
@@ -104,7 +98,12 @@ is killed when it opens a file to write, a socket, or starts a program.`,
 	})
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.SuggestionsMinimumDistance = 2
-	root.AddCommand(runCommand(), traceCommand(), explainCommand(), checkCommand())
+	run := runCommand()
+	if run.Flags().Lookup("promises") != nil {
+		run.RegisterFlagCompletionFunc("promises", completePromises)
+	}
+	root.AddCommand(run)
+	root.AddCommand(furtherCommands()...)
 	return root
 }
 

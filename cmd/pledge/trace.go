@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -118,8 +119,11 @@ func writeReport(w io.Writer, s style, r *trace.Report, args []string) error {
 		}
 	}
 	if len(r.Refused) > 0 {
-		fmt.Fprintf(&b, "\n%s\n", s.bold("refused softly, here and by every filter"))
+		fmt.Fprintf(&b, "\n%s\n", s.bold("refused softly, here as by a filter"))
 		writeUses(&b, r.Refused)
+		if slices.ContainsFunc(r.Refused, func(u trace.Use) bool { return u.With != "" }) {
+			b.WriteString("  pledge trace -p PROMISES lets them take place\n")
+		}
 	}
 	if len(r.Never) > 0 {
 		fmt.Fprintf(&b, "\n%s\n", s.bold("allowed by no promise: the program cannot run as it did here"))
@@ -146,6 +150,9 @@ func writeUses(b *strings.Builder, uses []trace.Use) {
 		result := ""
 		if u.Errno != "" {
 			result = " = " + u.Errno
+		}
+		if u.With != "" {
+			result += " (allowed with " + u.With + ")"
 		}
 		fmt.Fprintf(b, "  %6d  %-12s  %s%s\n", u.Count, u.Program, u.Example, result)
 	}

@@ -1,3 +1,5 @@
+//go:build linux
+
 package sysargs
 
 import "golang.org/x/sys/unix"

@@ -1,3 +1,5 @@
+//go:build linux
+
 package trace
 
 import "golang.org/x/sys/unix"

@@ -106,7 +106,11 @@ func failed(result int64) bool {
 // the socket decides.
 func (r ruling) narrow(nr uint32, socket *socket, to sysargs.Sockaddr) ruling {
 	family, port := to.Family, to.Inet.Port()
-	if family == unix.AF_UNSPEC && socket != nil {
+	switch {
+	case family != unix.AF_UNSPEC:
+	case nr == unix.SYS_SENDTO: // on a connected socket
+		return r
+	case socket != nil:
 		family = uint16(socket.domain)
 	}
 	var wanted []pledge.Promise

@@ -126,7 +126,7 @@ func fold(used map[string]perm, exists func(string) bool) []PathRule {
 			}
 		}
 	}
-	var out []PathRule
+	out := []PathRule{}
 	for p, perms := range rules {
 		if !covered(rules, p, perms) {
 			out = append(out, PathRule{perms.String(), p})

@@ -37,6 +37,7 @@ type Use struct {
 	Example string `json:"example"` // the first of them, with its arguments
 	Program string `json:"program"` // who made it
 	Errno   string `json:"errno,omitempty"`
+	With    string `json:"with,omitempty"` // the promises that would allow it
 }
 
 // A record collects what calls ask for. Calls of one name that ask for the same
@@ -52,21 +53,21 @@ type useKey struct {
 	optional bool
 	never    bool
 	refused  string
+	with     string // what allows it although it was refused
 	call     string
 }
 
 func newRecord() *record { return &record{uses: map[useKey]*Use{}, paths: map[string]perm{}} }
 
-// add counts a call that asks for something. What it looks like is only asked
-// for if it is the first one.
-func (r *record) add(j judgement, refused, name, program string, example func() string) {
-	key := useKey{optional: j.optional, never: j.never, refused: refused, call: name}
+// add counts a call that asks for something.
+func (r *record) add(j judgement, refused, with, name, program, example string) {
+	key := useKey{optional: j.optional, never: j.never, refused: refused, with: with, call: name}
 	for _, s := range j.needs {
 		key.needs += s.String() + "|"
 	}
 	u := r.uses[key]
 	if u == nil {
-		u = &Use{Call: name, Example: example(), Program: program, Errno: refused}
+		u = &Use{Call: name, Example: example, Program: program, Errno: refused}
 		r.uses[key] = u
 		r.order = append(r.order, key)
 	}
@@ -91,7 +92,7 @@ func (r *record) report() *Report {
 			needs = append(needs, k.alternatives())
 		}
 	}
-	rep := &Report{Set: compilable(cover(needs))}
+	rep := &Report{Set: compilable(cover(needs)), Needs: []Need{}, Optional: []Need{}, Refused: []Use{}, Never: []Use{}}
 	rep.Promises = rep.Set.String()
 	for _, k := range r.order {
 		u := *r.uses[k]
@@ -101,6 +102,7 @@ func (r *record) report() *Report {
 		case k.never:
 			rep.Never = append(rep.Never, u)
 		case k.needs == "":
+			u.With = k.with
 			rep.Refused = append(rep.Refused, u)
 		case k.optional && ok: // it is promised anyway
 		case k.optional:

@@ -547,14 +547,17 @@ func (t *tracer) add(c *call, failed bool) {
 	if _, wanted := j.needs.metBy(t.extra); wanted {
 		j.optional = false
 	}
-	refused := ""
+	refused, with := "", ""
 	if c.refused != 0 {
 		refused = cmp.Or(unix.ErrnoName(c.refused), c.refused.Error())
+		for i, s := range c.ruling.grants {
+			with += " or "[:4*min(i, 1)] + s.String()
+		}
 	}
 	if refused == "" && !j.never && j.needs == nil {
 		return
 	}
-	t.record.add(j, refused, c.name, c.program, func() string { return c.example })
+	t.record.add(j, refused, with, c.name, c.program, c.example)
 }
 
 // memory returns a reader of the thread's memory.

@@ -174,6 +174,7 @@ func TestNarrow(t *testing.T) {
 		{"a local socket", unix.SYS_CONNECT, nil, sysargs.Sockaddr{Family: unix.AF_UNIX}, "unix"},
 		{"netlink", unix.SYS_BIND, nil, sysargs.Sockaddr{Family: unix.AF_NETLINK}, "route|wroute"},
 		{"listening says no address", unix.SYS_LISTEN, &socket{domain: unix.AF_UNIX}, sysargs.Sockaddr{}, "unix"},
+		{"sending on a connected socket", unix.SYS_SENDTO, datagram, sysargs.Sockaddr{}, "inet|unix|dns|route|wroute"},
 		{"of a socket that nobody knows", unix.SYS_LISTEN, nil, sysargs.Sockaddr{}, "inet|unix|dns|route|wroute"},
 	} {
 		r := ruling{grants: sets(t, "inet|unix|dns|route|wroute")}

@@ -5,7 +5,6 @@ package trace
 import (
 	"cmp"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -92,8 +91,6 @@ var trees = strings.Fields(`/bin /sbin /lib /lib64 /usr /opt /nix/store /proc /s
 // foldAt is from how many names on a directory takes their place.
 const foldAt = 4
 
-var processDir = regexp.MustCompile(`^/proc/[0-9]+(/|$)`)
-
 // fold proposes rules for the paths that were used. A path that is not there
 // any more is allowed through its nearest directory; many names in one
 // directory become the directory, but not one at the top, which would be as
@@ -101,8 +98,7 @@ var processDir = regexp.MustCompile(`^/proc/[0-9]+(/|$)`)
 func fold(used map[string]perm, exists func(string) bool) []PathRule {
 	rules := map[string]perm{}
 	for p, perms := range used {
-		p = processDir.ReplaceAllString(p, "/proc/self/")
-		if strings.HasPrefix(p, "/proc/self") {
+		if isProcess(p) {
 			p = "/proc"
 		}
 		for p != "/" && !exists(p) {
@@ -134,6 +130,14 @@ func fold(used map[string]perm, exists func(string) bool) []PathRule {
 	}
 	slices.SortFunc(out, func(a, b PathRule) int { return cmp.Compare(a.Path, b.Path) })
 	return out
+}
+
+// isProcess reports whether a path is about one process, which will not be there
+// the next time.
+func isProcess(p string) bool {
+	rest, ok := strings.CutPrefix(p, "/proc/")
+	name, _, _ := strings.Cut(rest, "/")
+	return ok && (name == "self" || name == "thread-self" || name != "" && strings.Trim(name, "0123456789") == "")
 }
 
 // gather replaces what is chosen by a directory, if there are enough of them.

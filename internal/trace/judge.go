@@ -21,8 +21,9 @@ type ruling struct {
 }
 
 // rule asks the table. The process id is that of the program that the filter is
-// made for, which its descendants inherit with it.
-func rule(pid int, d *policy.Data) ruling {
+// made for, which its descendants inherit with it; the path is that of an open,
+// which the table does not tell from others.
+func rule(pid int, d *policy.Data, path string) ruling {
 	if d.Arch != arch {
 		return ruling{} // of another ABI: a violation, whatever its number means
 	}

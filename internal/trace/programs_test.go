@@ -186,7 +186,12 @@ func status(ws syscall.WaitStatus) int {
 
 // inFiles runs a program in a directory with some files.
 func inFiles(t *testing.T, args []string, run func(*exec.Cmd) int) outcome {
-	dir := t.TempDir()
+	// Not in /tmp, where tmppath would be an alternative.
+	dir, err := os.MkdirTemp("/var/tmp", "pledge")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
 	work := filepath.Join(dir, "work")
 	for name, content := range map[string]string{
 		"work/a.txt": "one\ntwo\nthree\n", "work/b.txt": "one\n2\nthree\n", "work/dir/c.txt": "c\n", "work/dir/d/e.txt": "e\n",

@@ -430,11 +430,15 @@ func (t *tracer) syscallStop(th *thread) error {
 
 // enter looks at a call before it takes place.
 func (t *tracer) enter(th *thread, d policy.Data) error {
-	c := &call{data: d, name: sysnum.Name(d.Nr), ruling: rule(t.root, &d), program: th.program}
+	c := &call{data: d, name: sysnum.Name(d.Nr), program: th.program}
+	th.call = c
 	if c.name == "" || d.Arch != arch {
 		c.name = "syscall " + strconv.Itoa(int(d.Nr))
 	}
-	th.call = c
+	if d.Arch == arch {
+		c.findPaths(th)
+	}
+	c.ruling = rule(t.root, &d, c.file())
 	if d.Arch == arch {
 		t.look(th, c)
 	}
@@ -462,6 +466,9 @@ func (t *tracer) look(th *thread, c *call) {
 		c.socket = t.sockets[descriptor{th.pid, int(int32(d.Args[0]))}]
 		c.address, _ = sysargs.Address(*d, th.memory())
 		c.ruling = c.ruling.narrow(d.Nr, c.socket, c.address)
+		if d.Nr == unix.SYS_BIND && path.IsAbs(c.address.Path) {
+			c.paths = []string{c.address.Path}
+		}
 		for _, service := range nameService {
 			if d.Nr == unix.SYS_CONNECT && strings.HasPrefix(c.address.Path, service) {
 				c.refused = unix.ECONNREFUSED
@@ -478,21 +485,32 @@ func (t *tracer) look(th *thread, c *call) {
 			c.refused = c.ruling.refusals[0].Errno
 		}
 	}
-	if c.perms, c.parent = permsOf(c.name, d.Args); c.perms == nil {
+}
+
+// findPaths finds the paths that a call uses, and what for.
+func (c *call) findPaths(th *thread) {
+	if c.perms, c.parent = permsOf(c.name, c.data.Args); c.perms == nil {
 		return
 	}
-	for _, p := range sysargs.Paths(*d, th.memory()) {
+	for _, p := range sysargs.Paths(c.data, th.memory()) {
 		c.paths = append(c.paths, th.absolute(p))
 	}
-	switch {
-	case c.name == "bind" && path.IsAbs(c.address.Path):
-		c.paths = []string{c.address.Path}
-	case strings.HasPrefix(c.name, "open") || c.name == "creat":
-		// O_CREAT does not create what is there.
-		if len(c.paths) == 1 && c.parent && exists(c.paths[0]) {
-			c.perms[0], c.parent = c.perms[0]&^create, false
+	// O_CREAT does not create what is there.
+	if c.parent && len(c.paths) == 1 && (strings.HasPrefix(c.name, "open") || c.name == "creat") && exists(c.paths[0]) {
+		c.perms[0], c.parent = c.perms[0]&^create, false
+	}
+}
+
+// file returns the path of a call that opens or removes a file, which may be one
+// that a promise means.
+func (c *call) file() string {
+	switch c.name {
+	case "open", "openat", "creat", "unlink", "unlinkat":
+		if len(c.paths) == 1 && c.paths[0] != "" {
+			return path.Clean(c.paths[0])
 		}
 	}
+	return ""
 }
 
 // leave judges a call that has returned.

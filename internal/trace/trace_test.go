@@ -208,7 +208,7 @@ func TestRule(t *testing.T) {
 		{"to another", unix.SYS_KILL, [6]uint64{43, 1}, "proc", 0},
 		{"a tracer", unix.SYS_PTRACE, [6]uint64{}, "", 0},
 	} {
-		r := rule(42, &policy.Data{Nr: c.nr, Arch: arch, Args: c.args})
+		r := rule(42, &policy.Data{Nr: c.nr, Arch: arch, Args: c.args}, "")
 		if !slices.Equal(r.grants.minimal(), sets(t, c.grants).minimal()) {
 			t.Errorf("%s: granted by %v, want %q", c.name, r.grants, c.grants)
 		}
@@ -216,7 +216,7 @@ func TestRule(t *testing.T) {
 			t.Errorf("%s: refused with %v, want %v", c.name, got, c.refused)
 		}
 	}
-	if r := rule(1, &policy.Data{Nr: unix.SYS_READ, Arch: unix.AUDIT_ARCH_I386}); len(r.grants) > 0 || !r.judge(false).never {
+	if r := rule(1, &policy.Data{Nr: unix.SYS_READ, Arch: unix.AUDIT_ARCH_I386}, ""); len(r.grants) > 0 || !r.judge(false).never {
 		t.Errorf("a call of i386: %+v", r)
 	}
 }

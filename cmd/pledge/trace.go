@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/gopledge/pledge"
 	"github.com/gopledge/pledge/internal/trace"
@@ -98,8 +99,10 @@ func startError(name string, err error) error {
 	switch {
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
 		return startFailure{fmt.Errorf("%s: not found", printable(name)), 127}
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, exec.ErrDot):
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.ENOEXEC), errors.Is(err, exec.ErrDot):
 		return startFailure{fmt.Errorf("%s: %w", printable(name), errors.Unwrap(err)), 126}
+	case errors.Is(err, unix.EPERM):
+		return hintError{err, "pledge check says whether ptrace works here"}
 	}
 	return err
 }

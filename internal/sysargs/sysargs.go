@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,6 +53,16 @@ func Format(d policy.Data, mem Memory) string {
 	}
 	c := call{d, mem, name, names}
 	return name + "(" + strings.Join(c.args(), ", ") + ")"
+}
+
+// Describe renders a call of a process that waits for somebody to decide of it.
+func Describe(pid int, d policy.Data) string {
+	f, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
+	if err != nil {
+		return Format(d, nil)
+	}
+	defer f.Close()
+	return Format(d, f)
 }
 
 // Result renders what a call returned: a number, or the name of an errno.

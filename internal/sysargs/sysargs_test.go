@@ -4,8 +4,12 @@ package sysargs
 
 import (
 	"encoding/binary"
+	"fmt"
 	"io"
+	"os"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode"
@@ -193,6 +197,23 @@ func TestPaths(t *testing.T) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
+}
+
+// TestDescribe reads this process's memory, and that of one that is not there.
+func TestDescribe(t *testing.T) {
+	path := []byte("/etc/motd\x00")
+	addr, err := strconv.ParseUint(fmt.Sprintf("%p", path)[2:], 16, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := policy.Data{Nr: unix.SYS_CHDIR, Args: [6]uint64{addr}}
+	if got, want := Describe(os.Getpid(), d), `chdir("/etc/motd")`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got, want := Describe(1<<30, d), fmt.Sprintf("chdir(%#x)", addr); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	runtime.KeepAlive(path)
 }
 
 func TestResult(t *testing.T) {

@@ -146,7 +146,6 @@ func (r ruling) narrow(nr uint32, socket *socket, to sysargs.Sockaddr) ruling {
 // A socket is what is known of a descriptor.
 type socket struct {
 	domain, kind int
-	used         bool // it is connected, or has an address
 	opened       *call
 }
 

@@ -232,6 +232,20 @@ func TestHostileName(t *testing.T) {
 	}
 }
 
+// TestOwnFiles checks that names that mean the program's own files are not taken
+// for the tracer's.
+func TestOwnFiles(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "in")
+	if err := os.WriteFile(file, []byte("x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	rep, out := traced(t, 0, "", "sh", "-c", `exec 7<"$0"; cat /dev/fd/7`, file)
+	if !slices.Contains(rep.Paths, PathRule{"r", file}) || out != "x\n" {
+		t.Errorf("%v, output %q", rep.Paths, out)
+	}
+}
+
 func TestStartErrors(t *testing.T) {
 	for _, args := range [][]string{{"/nonexistent"}, {"/etc/passwd"}, {"/"}} {
 		if rep, err := Run(exec.Command(args[0]), 0); err == nil {

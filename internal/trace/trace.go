@@ -12,11 +12,11 @@ package trace
 
 import (
 	"bytes"
-	"cmp"
 	"debug/elf"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -50,6 +50,7 @@ type tracer struct {
 	decide  func(*thread, *policy.Data) syscall.Errno // instead of assumed, in tests: 0 lets a call take place
 	threads map[int]*thread
 	sockets map[descriptor]*socket
+	unused  map[*socket]bool // local ones that nobody has used
 	record  *record
 	execs   bool // somebody executed a program
 }
@@ -92,6 +93,7 @@ func newTracer(assumed pledge.Set) *tracer {
 		assumed: assumed,
 		threads: map[int]*thread{},
 		sockets: map[descriptor]*socket{},
+		unused:  map[*socket]bool{},
 		record:  newRecord(),
 	}
 }
@@ -107,8 +109,8 @@ func (t *tracer) run(cmd *exec.Cmd) (*Report, error) {
 	for _, th := range t.threads {
 		th.forget()
 	}
-	for _, s := range t.sockets {
-		t.settle(s)
+	for s := range t.unused { // which may as well have been refused
+		t.add(s.opened, true)
 	}
 	rep := t.record.report()
 	rep.Status = t.status.ExitStatus()
@@ -241,6 +243,7 @@ func (t *tracer) handle(tid int, ws unix.WaitStatus) error {
 			}
 			th.forget()
 			delete(t.threads, tid)
+			maps.DeleteFunc(t.sockets, func(d descriptor, _ *socket) bool { return d.pid == tid })
 		}
 		return nil
 	}
@@ -530,34 +533,23 @@ func (t *tracer) leave(th *thread, result int64) {
 			break
 		}
 		s := &socket{domain: int(int32(c.data.Args[0])), kind: int(c.data.Args[1] & 0xf), opened: c}
-		if old := t.sockets[at]; old != nil {
-			t.settle(old)
-		}
 		t.sockets[at] = s
 		if s.domain == unix.AF_UNIX {
+			t.unused[s] = true
 			return // it counts when it is used
 		}
-		s.used = true
 	case "connect", "bind", "listen", "sendto", "sendmsg":
 		if s := c.socket; s != nil && s.domain == unix.AF_UNIX {
-			if bad && !s.used {
+			if bad && t.unused[s] {
 				return // had the socket been refused, it would not have got so far
 			}
-			if !s.used {
-				s.used = true
+			if t.unused[s] {
+				delete(t.unused, s)
 				t.add(s.opened, false)
 			}
 		}
 	}
 	t.add(c, bad)
-}
-
-// settle counts a local socket that was of no use, which may as well be refused.
-func (t *tracer) settle(s *socket) {
-	if !s.used {
-		s.used = true
-		t.add(s.opened, true)
-	}
 }
 
 func (t *tracer) add(c *call, failed bool) {
@@ -567,7 +559,7 @@ func (t *tracer) add(c *call, failed bool) {
 	}
 	refused, with := "", ""
 	if c.refused != 0 {
-		refused = cmp.Or(unix.ErrnoName(c.refused), c.refused.Error())
+		refused = sysargs.Result(-int64(c.refused))
 		for i, s := range c.ruling.grants {
 			with += " or "[:4*min(i, 1)] + s.String()
 		}
@@ -602,7 +594,7 @@ func (th *thread) forget() {
 // that is possible.
 func (th *thread) absolute(p sysargs.Path) string {
 	if path.IsAbs(p.Name) {
-		return p.Name
+		return ofProcess(path.Clean(p.Name), th.tid)
 	}
 	start := fmt.Sprintf("/proc/%d/cwd", th.tid)
 	if p.Dirfd != unix.AT_FDCWD {
@@ -612,7 +604,20 @@ func (th *thread) absolute(p sysargs.Path) string {
 	if err != nil || !path.IsAbs(dir) {
 		return ""
 	}
-	return path.Join(dir, p.Name)
+	return ofProcess(path.Join(dir, p.Name), th.tid)
+}
+
+// ofProcess turns a path that is another one for each process into that of a
+// certain one.
+func ofProcess(p string, tid int) string {
+	for from, to := range map[string]string{
+		"/proc/self": "", "/proc/thread-self": "", "/dev/fd": "/fd", "/dev/stdin": "/fd/0", "/dev/stdout": "/fd/1", "/dev/stderr": "/fd/2",
+	} {
+		if rest, ok := strings.CutPrefix(p, from); ok && (rest == "" || rest[0] == '/') {
+			return fmt.Sprintf("/proc/%d%s%s", tid, to, rest)
+		}
+	}
+	return p
 }
 
 func exists(p string) bool {

@@ -288,3 +288,15 @@ func TestFold(t *testing.T) {
 		}
 	}
 }
+
+func TestOfProcess(t *testing.T) {
+	for p, want := range map[string]string{
+		"/etc/passwd": "/etc/passwd", "/proc/self": "/proc/7", "/proc/self/maps": "/proc/7/maps", "/proc/selfish": "/proc/selfish",
+		"/proc/thread-self/comm": "/proc/7/comm", "/proc/8/maps": "/proc/8/maps",
+		"/dev/stdin": "/proc/7/fd/0", "/dev/fd/5": "/proc/7/fd/5", "/dev/fdx": "/dev/fdx", "": "",
+	} {
+		if got := ofProcess(p, 7); got != want {
+			t.Errorf("%s: %s, want %s", p, got, want)
+		}
+	}
+}

@@ -197,15 +197,15 @@ func inFiles(t *testing.T, args []string, run func(*exec.Cmd) int) outcome {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	work := filepath.Join(dir, "work")
-	for name, content := range map[string]string{
-		"work/a.txt": "one\ntwo\nthree\n", "work/b.txt": "one\n2\nthree\n", "work/dir/c.txt": "c\n", "work/dir/d/e.txt": "e\n",
-		"work/Makefile": "all:\n\t@cat a.txt | wc -l\n",
+	for _, f := range []struct{ name, content string }{ // in one order, which directories may keep
+		{"a.txt", "one\ntwo\nthree\n"}, {"b.txt", "one\n2\nthree\n"}, {"dir/c.txt", "c\n"}, {"dir/d/e.txt", "e\n"},
+		{"Makefile", "all:\n\t@cat a.txt | wc -l\n"},
 	} {
-		name = filepath.Join(dir, name)
+		name := filepath.Join(work, f.name)
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
+		if err := os.WriteFile(name, []byte(f.content), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/gopledge/pledge/internal/bpf"
 	"github.com/gopledge/pledge/internal/bridge"
 	"github.com/gopledge/pledge/internal/policy"
+	"github.com/gopledge/pledge/internal/sysnum"
 )
 
 func init() {
@@ -28,6 +29,7 @@ func init() {
 		}
 		return out
 	}
+	bridge.Refusals = func(pid int, call *policy.Data) []bridge.Refusal { return launchedProcess(pid).refusals(call) }
 }
 
 // launchedProcess is a process of C code, for all that is known of it, with a
@@ -55,6 +57,22 @@ var loadRows = []row{
 		masked(2, unix.PROT_EXEC|unix.PROT_WRITE, unix.PROT_EXEC),
 		masked(3, unix.MAP_TYPE|unix.MAP_ANONYMOUS, unix.MAP_PRIVATE),
 	), note: "the dynamic loader maps programs and libraries: files, private, not writable"},
+}
+
+var (
+	launchTable = slices.Concat(table, launchRows)
+	loadTable   = slices.Concat(launchTable, loadRows)
+)
+
+// rows returns the table for the process.
+func (pr process) rows() []row {
+	switch {
+	case pr.loads:
+		return loadTable
+	case pr.supervised:
+		return launchTable
+	}
+	return table
 }
 
 // confine makes what holds a launched program to promises.
@@ -178,13 +196,33 @@ func (pr process) open(wide *policy.Policy, s Set, call *policy.Data, path strin
 	return policy.KillProcess
 }
 
+// refusals returns the rows that refuse a call, in the table's order.
+func (pr process) refusals(call *policy.Data) []bridge.Refusal {
+	var out []bridge.Refusal
+	for _, r := range pr.rows() {
+		if r.errno == 0 || !slices.Contains(r.calls, call.Nr) || !pr.meets(r.when, call) {
+			continue
+		}
+		for _, needs := range r.needs {
+			// Left are those that only stand where no supervisor, or an unveil, is.
+			if needs &^= setOf(goFloor, cFloor, anyPath, supervised); needs.SubsetOf(all) {
+				out = append(out, bridge.Refusal{Promises: uint64(needs), Errno: r.errno})
+			}
+		}
+	}
+	if call.Nr >= sysnum.Limit {
+		out = append(out, bridge.Refusal{Errno: unix.ENOSYS})
+	}
+	return out
+}
+
 // needs returns the smallest sets of promises that allow a call, the fewest
 // promises first.
 func (pr process) needs(call *policy.Data, path string) []Set {
 	files := setOf(readable, writable, makable)
 	given := setOf(goFloor, cFloor, anyPath, alone, supervised)
 	var out []Set
-	for _, r := range table {
+	for _, r := range pr.rows() {
 		if r.errno != 0 || !slices.Contains(r.calls, call.Nr) || !pr.meets(r.when, call) {
 			continue
 		}

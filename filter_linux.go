@@ -157,14 +157,7 @@ func (pr process) held(s Set) Set {
 // policy turns a set of promises into rules: the rows of the table whose needs
 // are met.
 func (pr process) policy(s Set, violation policy.Verdict) *policy.Policy {
-	rows := table
-	if pr.supervised {
-		rows = slices.Concat(table, launchRows)
-	}
-	if pr.loads {
-		rows = append(rows, loadRows...)
-	}
-	return pr.rules(rows, pr.held(s), violation)
+	return pr.rules(pr.rows(), pr.held(s), violation)
 }
 
 func (pr process) rules(rows []row, held Set, violation policy.Verdict) *policy.Policy {

@@ -26,7 +26,15 @@ func runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run -p PROMISES [-v PERMISSIONS:PATH]... [flags] -- COMMAND [ARGUMENT]...",
 		Short: "Run a program that knows nothing of promises under some",
-		Args:  cobra.MinimumNArgs(1),
+		Long: `run starts a program and holds it, and all that it executes, to promises from its
+entry point on. A violation ends it; a line on standard error names the program,
+the call and the promise that it lacks.
+
+The exit status is the program's, 159 for a violation, 125 if pledge failed, 126
+if the program cannot be executed, and 127 if there is none.`,
+		Example: `  pledge run -p "stdio rpath" -- cat README.md
+  pledge run -p "stdio rpath" -v rx:/usr -v r:/srv/data -- grep -r word /srv/data`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if stage != "" {
 				return launch.Stage(stage, args)
@@ -37,6 +45,7 @@ func runCommand() *cobra.Command {
 			}
 			c := launch.Command{
 				Args: args, Env: os.Environ(),
+				Describe:  describe,
 				Promises:  uint64(s),
 				Violation: launch.Violation(violation),
 				AtExec:    atExec,

@@ -26,31 +26,21 @@ import (
 
 // The tests run the command as a user does. The test binary is the command
 // where it is called by that name.
-func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == "pledge" {
-		main()
-		os.Exit(0)
+// Orphans of a test become children of the test, which looks for them.
+func init() {
+	if filepath.Base(os.Args[0]) != "pledge" {
+		unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 	}
-	dir, err := os.MkdirTemp("", "pledge-run")
-	if err != nil {
-		panic(err)
-	}
-	self, err := os.Executable()
-	if err == nil {
-		command = filepath.Join(dir, "pledge")
-		err = os.Symlink(self, command)
-	}
-	if err != nil {
-		panic(err)
-	}
-	// Orphans of a test become children of the test, which looks for them.
-	unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-	status := m.Run()
-	os.RemoveAll(dir)
-	os.Exit(status)
 }
 
-var command string
+// command is the path of the command, which TestMain has put in PATH.
+var command = sync.OnceValue(func() string {
+	path, err := exec.LookPath("pledge")
+	if err != nil {
+		panic(err)
+	}
+	return path
+})
 
 // build compiles a C program from testdata, with arguments that a compiler takes.
 // The test is skipped if there is no such compiler, or none that can do this.
@@ -70,7 +60,7 @@ func build(t *testing.T, compiler, source string, args ...string) string {
 	if out := builds.made[key]; out != "" {
 		return out
 	}
-	out := filepath.Join(filepath.Dir(command), fmt.Sprintf("%s-%d", strings.TrimSuffix(source, ".c"), len(builds.made)))
+	out := filepath.Join(filepath.Dir(command()), fmt.Sprintf("%s-%d", strings.TrimSuffix(source, ".c"), len(builds.made)))
 	msg, err := exec.Command(compiler, append(args, "-O1", "-w", "-o", out, filepath.Join("testdata", source))...).CombinedOutput()
 	if err != nil {
 		t.Skipf("%s %q does not work here: %v\n%s", compiler, args, err, msg)
@@ -101,7 +91,7 @@ func run(t *testing.T, args ...string) result {
 
 func start(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command(command, append([]string{"run"}, args...)...)
+	cmd := exec.Command(command(), append([]string{"run"}, args...)...)
 	cmd.Stdout, cmd.Stderr = new(bytes.Buffer), new(bytes.Buffer)
 	return cmd
 }
@@ -447,7 +437,7 @@ func TestAsIfDirect(t *testing.T) {
 		for _, how := range []string{"", "--at-exec"} {
 			t.Run(strings.TrimSpace(c.name+" "+how), func(t *testing.T) {
 				direct := shell(t, strings.ReplaceAll(c.shell, "RUN", ""))
-				launched := shell(t, strings.ReplaceAll(c.shell, "RUN", command+` run `+how+` -p "stdio rpath wpath proc exec" -- `))
+				launched := shell(t, strings.ReplaceAll(c.shell, "RUN", command()+` run `+how+` -p "stdio rpath wpath proc exec" -- `))
 				if launched != direct {
 					t.Errorf("launched:\n%s\ndirect:\n%s", launched, direct)
 				}
@@ -682,7 +672,7 @@ func TestNested(t *testing.T) {
 	all := "stdio rpath wpath cpath proc exec inet unix recvfd sendfd id prot_exec unveil"
 	for _, how := range []string{"", "--at-exec"} {
 		t.Run("run in run "+how, func(t *testing.T) {
-			args := []string{"-p", all, "--", command, "run", "-p", "stdio", "--", p}
+			args := []string{"-p", all, "--", command(), "run", "-p", "stdio", "--", p}
 			if how != "" {
 				args = slices.Insert(args, 5, how)
 			}
@@ -697,11 +687,11 @@ func TestNested(t *testing.T) {
 		if _, err := exec.LookPath("strace"); err != nil {
 			t.Skip("no strace here")
 		}
-		out, err := exec.Command("strace", "-f", "-o", "/dev/null", command, "run", "-p", "stdio", "--", p).CombinedOutput()
+		out, err := exec.Command("strace", "-f", "-o", "/dev/null", command(), "run", "-p", "stdio", "--", p).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), "cannot trace") || !strings.Contains(string(out), "--at-exec") {
 			t.Errorf("%v: %s", err, out)
 		}
-		out, err = exec.Command("strace", "-f", "-o", "/dev/null", command, "run", "--at-exec", "-p", "stdio", "--", p).CombinedOutput()
+		out, err = exec.Command("strace", "-f", "-o", "/dev/null", command(), "run", "--at-exec", "-p", "stdio", "--", p).CombinedOutput()
 		if err != nil || !regexp.MustCompile(`\A`+confined+`\z`).Match(out) {
 			t.Errorf("%v: %s", err, out)
 		}

@@ -93,52 +93,23 @@ func Masked(call string, arg int, level, mask, value uint64) string {
 	return name + " & " + whole + " = " + is
 }
 
+// Args returns the manual page's names of a call's arguments, as far as they
+// are worth to be shown. It is not ok if the call is not known.
+func Args(call string) (names []string, ok bool) {
+	_, rest, ok := strings.Cut(signatures, " "+call+"(")
+	list, _, _ := strings.Cut(rest, ")")
+	for _, arg := range strings.Fields(list) {
+		name, _, _ := strings.Cut(strings.ReplaceAll(arg, "|", ":"), ":")
+		names = append(names, name)
+	}
+	return names, ok
+}
+
 // Arg returns the manual page's name of an argument, or "arg" and the number.
 func Arg(call string, arg int) string {
 	name, _ := lookup(call, arg, 0)
 	return name
 }
-
-// signatures are the arguments of calls. The set of an argument's names stands
-// behind a colon, that of its flags behind a bar. The manual's names for prctl's
-// would mislead: its arg2 is the second, our argument 1.
-const signatures = `
- open(pathname flags|open mode|mode) openat(dirfd:dirfd pathname flags|open mode|mode)
- openat2(dirfd:dirfd pathname how size) creat(pathname mode|mode) mkdir(pathname mode|mode)
- mkdirat(dirfd:dirfd pathname mode|mode) chmod(pathname mode|mode) fchmod(fd mode|mode)
- fchmodat(dirfd:dirfd pathname mode|mode) fchmodat2(dirfd:dirfd pathname mode|mode flags|at)
- mknod(pathname mode|mode dev) mknodat(dirfd:dirfd pathname mode|mode dev)
- newfstatat(dirfd:dirfd pathname statbuf flags|at) statx(dirfd:dirfd pathname flags|at mask|statx statxbuf)
- faccessat(dirfd:dirfd pathname mode) faccessat2(dirfd:dirfd pathname mode flags|faccessat)
- chown(pathname owner:id group:id) lchown(pathname owner:id group:id) fchown(fd owner:id group:id)
- fchownat(dirfd:dirfd pathname owner:id group:id flags|at)
- linkat(olddirfd:dirfd oldpath newdirfd:dirfd newpath flags|at) unlinkat(dirfd:dirfd pathname flags|unlinkat)
- symlinkat(target newdirfd:dirfd linkpath) readlinkat(dirfd:dirfd pathname buf bufsiz)
- renameat(olddirfd:dirfd oldpath newdirfd:dirfd newpath)
- renameat2(olddirfd:dirfd oldpath newdirfd:dirfd newpath flags|rename)
- utimensat(dirfd:dirfd pathname times:pointer flags|at) execveat(dirfd:dirfd pathname argv envp flags|at)
- fcntl(fd cmd:fcntl arg) ioctl(fd request:ioctl argp) prctl(option:prctl arg1:option) arch_prctl(code:arch_prctl addr)
- seccomp(operation:seccomp flags|filter args) socket(domain:domain type|type protocol:protocol)
- socketpair(domain:domain type|type protocol:protocol sv)
- getsockopt(sockfd level:level optname:optname optval optlen)
- setsockopt(sockfd level:level optname:optname optval optlen)
- sendto(sockfd buf len flags|msg dest_addr:pointer addrlen) sendmsg(sockfd msg flags|msg)
- sendmmsg(sockfd msgvec vlen flags|msg) recvfrom(sockfd buf len flags|msg src_addr:pointer addrlen:pointer)
- recvmsg(sockfd msg flags|msg) recvmmsg(sockfd msgvec vlen flags|msg timeout:pointer)
- mmap(addr:pointer length prot|prot flags|map fd offset) mprotect(addr len prot|prot)
- pkey_mprotect(addr len prot|prot pkey) madvise(addr length advice:advice)
- clone(flags|clone stack:pointer parent_tid:pointer)
- prlimit64(pid resource:rlimit new_limit:pointer old_limit:pointer) getrlimit(resource:rlimit rlim)
- setrlimit(resource:rlimit rlim) kill(pid sig:signal) tkill(tid sig:signal) tgkill(tgid tid sig:signal)
- rt_sigqueueinfo(tgid sig:signal info) rt_tgsigqueueinfo(tgid tid sig:signal info)
- pidfd_send_signal(pidfd sig:signal info:pointer flags)
- waitid(idtype:idtype id infop:pointer options|waitid rusage:pointer)
- wait4(pid wstatus:pointer options|wait4 rusage:pointer) futex(uaddr futex_op|futex val timeout:pointer uaddr2 val3)
- clock_gettime(clockid:clock tp) clock_settime(clockid:clock tp) clock_getres(clockid:clock res:pointer)
- clock_adjtime(clockid:clock buf) clock_nanosleep(clockid:clock flags request remain:pointer)
- timer_create(clockid:clock sevp:pointer timerid) timerfd_create(clockid:clock flags)
- epoll_ctl(epfd op:epoll fd event:pointer) sched_getscheduler(pid) sched_getparam(pid param)
- sched_getattr(pid attr size flags) sched_rr_get_interval(pid tp)`
 
 // A set is a list of "number=name", flags in ascending order.
 type set struct{ name, list string }

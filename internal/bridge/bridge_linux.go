@@ -3,6 +3,8 @@
 package bridge
 
 import (
+	"syscall"
+
 	"github.com/gopledge/pledge/internal/bpf"
 	"github.com/gopledge/pledge/internal/landlock"
 	"github.com/gopledge/pledge/internal/policy"
@@ -63,3 +65,14 @@ var Confine func(Target) (*Confinement, error)
 // what "its own pid" is in conditions; the path is the one that the call opens,
 // absolute and clean, or "" if it opens none.
 var Needs func(pid int, call *policy.Data, path string) []uint64
+
+// A Refusal says that a call fails with an errno under a set of promises, if
+// nothing in the set allows it.
+type Refusal struct {
+	Promises uint64 // a pledge.Set; 0: whatever is promised
+	Errno    syscall.Errno
+}
+
+// Refusals returns how a launched program's call is refused softly. Of those
+// whose promises are held, the first one decides.
+var Refusals func(pid int, call *policy.Data) []Refusal

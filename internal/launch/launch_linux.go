@@ -223,10 +223,12 @@ func (c *Command) wait(p *kernel.Process, s *supervisor) (Outcome, error) {
 }
 
 func (c *Command) outcome(ws unix.WaitStatus, s *supervisor) Outcome {
+	s.telling.Lock()
+	defer s.telling.Unlock()
 	switch {
 	case ws.Exited():
 		return Outcome{Status: ws.ExitStatus()}
-	case s.violated.Load() && ws.Signal() == unix.SIGKILL:
+	case s.violated && ws.Signal() == unix.SIGKILL:
 		return Outcome{Violated: true}
 	case ws.Signal() == unix.SIGSYS:
 		// The kernel killed it without asking.

@@ -366,7 +366,7 @@ func TestConstructors(t *testing.T) {
 		{"spinning", threads, 0, confined, ``},
 		{"spawning", threads, 0, confined, ``},
 		{"violating", threads, 159, `(ready\n)?`, violation(`mkdir(at)?`)},
-		{"spinning", "stdio", 125, ``, `pledge: the program has \d threads before it begins.*\n`},
+		{"spinning", "stdio", 125, ``, `pledge: a library has started threads before the program begins.*\n`},
 	} {
 		t.Run(c.mode+" "+c.promises, func(t *testing.T) {
 			switch {

@@ -103,14 +103,13 @@ func (in *injector) call(name string, nr uintptr, args ...uint64) (uint64, error
 // restrict puts a Landlock ruleset in force, which the process has a descriptor
 // of, and closes that.
 func (in *injector) restrict(ruleset int) error {
-	var flags uint64
-	if kernel.LandlockABI().ThreadSync() {
-		flags = unix.LANDLOCK_RESTRICT_SELF_TSYNC
-	} else if n := len(in.t.threads); n > 1 {
+	// The threads that are held cannot follow: each would have to restrict itself,
+	// and with LANDLOCK_RESTRICT_SELF_TSYNC the call waits until they have.
+	if n := len(in.t.threads); n > 1 {
 		return &Error{Status: StatusFailed, Msg: fmt.Sprintf(
-			"the program has %d threads before it begins, made by a library, and before Linux 7.0 Landlock restricts one of them only; promises that mean any file (rpath, wpath) do without it, and so does --at-exec", n)}
+			"a library has started threads before the program begins, and Landlock would restrict only one of the %d; promises that mean any file, as rpath and wpath together, do without it, and so does --at-exec", n)}
 	}
-	if _, err := in.call("landlock_restrict_self", unix.SYS_LANDLOCK_RESTRICT_SELF, uint64(ruleset), flags); err != nil {
+	if _, err := in.call("landlock_restrict_self", unix.SYS_LANDLOCK_RESTRICT_SELF, uint64(ruleset), 0); err != nil {
 		return err
 	}
 	_, err := in.call("close", unix.SYS_CLOSE, uint64(ruleset))

@@ -99,7 +99,8 @@ func inheritable(fd int) (int, error) {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return -1, err
 	}
-	const high = 500
+	// A table of descriptors begins with 64: making it larger takes milliseconds.
+	const high = 50
 	return unix.FcntlInt(uintptr(fd), unix.F_DUPFD, int(min(high, limit.Cur/2)))
 }
 
@@ -223,10 +224,12 @@ func (c *Command) wait(p *kernel.Process, s *supervisor) (Outcome, error) {
 }
 
 func (c *Command) outcome(ws unix.WaitStatus, s *supervisor) Outcome {
+	s.telling.Lock()
+	defer s.telling.Unlock()
 	switch {
 	case ws.Exited():
 		return Outcome{Status: ws.ExitStatus()}
-	case s.violated.Load() && ws.Signal() == unix.SIGKILL:
+	case s.violated && ws.Signal() == unix.SIGKILL:
 		return Outcome{Violated: true}
 	case ws.Signal() == unix.SIGSYS:
 		// The kernel killed it without asking.

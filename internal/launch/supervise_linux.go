@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -25,8 +26,10 @@ type supervisor struct {
 	violation Violation
 	open      func(call *policy.Data, path string) policy.Verdict // decides of opens
 	report    *reporter
-	violated  atomic.Bool // the main process was killed for a violation
 	starts    atomic.Bool // the main process has yet to execute its program
+
+	telling  sync.Mutex // held from killing to having told
+	violated bool       // the main process was killed for a violation
 }
 
 // run answers until nobody is left to ask.
@@ -87,19 +90,25 @@ func (s *supervisor) decide(n *kernel.Notification) {
 		s.report.print(line)
 		kernel.ContinueNotification(s.listener, n.ID)
 		return
-	case s.violation == Kill && err == nil:
-		if pid == s.main {
-			s.violated.Store(true)
-		}
-		s.report.print(line)
-		if unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0) == nil {
-			awaitEnd(pidfd)
-			return
-		}
-	default:
-		s.report.print(line)
+	case s.violation == Kill && err == nil && s.kill(pid, pidfd, line):
+		awaitEnd(pidfd)
+		return
 	}
 	kernel.FailNotification(s.listener, n.ID, unix.ENOSYS)
+	s.report.print(line)
+}
+
+// kill kills a process for a violation, and tells of it: the other way round, it
+// would live for as long as nobody reads what is told.
+func (s *supervisor) kill(pid, pidfd int, line string) bool {
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	if unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0) != nil {
+		return false
+	}
+	s.violated = s.violated || pid == s.main
+	s.report.print(line)
+	return true
 }
 
 // refuse decides on a violation of the main process before there is a filter:

@@ -279,7 +279,14 @@ func (t *tracee) hold() error {
 			if err != nil {
 				return err
 			}
-			if !at && event(ws) == 0 && ws.StopSignal() != syscallStop {
+			switch {
+			case ws.StopSignal() == syscallStop:
+				// The kernel has decided already that there is no filter that it
+				// has to ask about this call.
+				if err := t.judge(tid); err != nil {
+					return err
+				}
+			case !at && event(ws) == 0:
 				t.threads[tid].signal = ws.StopSignal()
 			}
 		}

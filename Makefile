@@ -1,4 +1,4 @@
-# make run    set up, then see it work: cat under "stdio rpath", and a violation killed
+# make run    set up, then see it work: cat under "stdio rpath", a violation killed, and explained by the command
 # make test   set up, then all tests, with libseccomp and without cgo
 # make lint   gofmt, vet and staticcheck
 # make bench  what it costs
@@ -23,6 +23,11 @@ run: setup
 	echo "exit status $$status"; \
 	if [ $$status -eq 159 ]; then echo 'killed by SIGSYS: that is what should happen'; \
 	else echo 'a violation must end with status 159 (SIGSYS): is seccomp refused here?'; exit 1; fi
+	@echo
+	@echo '$$ pledge run -p "stdio" -- cat LICENSE      # and a program that knows nothing of promises'
+	@$(GO) build -o .build/pledge ./cmd/pledge
+	@.build/pledge run -p "stdio" -- cat LICENSE; status=$$?; \
+	echo "exit status $$status"; [ $$status -eq 159 ] || [ $$status -eq 125 ] # 125: tracing is forbidden here, as it says
 
 test: setup
 	$(GO) test ./...

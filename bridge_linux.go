@@ -93,7 +93,9 @@ func confine(t bridge.Target) (*bridge.Confinement, error) {
 			return nil, err
 		}
 	} else if !t.Lax {
-		c.Ruleset = restriction(pr.held(s)).Trim(pr.abi)
+		if c.Ruleset = restriction(pr.held(s)).Trim(pr.abi); c.Ruleset.Empty() {
+			c.Ruleset = apart(s, pr.abi) // the supervisor's memory, for one, is none of the program's business
+		}
 	}
 
 	violation := t.Violation

@@ -114,6 +114,38 @@ func TestPathGrants(t *testing.T) {
 	}
 }
 
+// TestPathGrantsMove proves that a ruleset for files does not keep a process with
+// cpath from moving them between directories.
+func TestPathGrantsMove(t *testing.T) {
+	for _, abi := range veilABIs(t) {
+		t.Run(fmt.Sprintf("ABI %d", abi), func(t *testing.T) {
+			pledgetest.Child(t, func() error {
+				pledge.SimulateLandlock(abi)
+				if err := errors.Join(os.Chdir(os.TempDir()), os.Mkdir("a", 0o700), os.WriteFile("file", nil, 0o600), pledge.Pledge("stdio rpath cpath tty")); err != nil {
+					return err
+				}
+				if pledge.Status().Landlock == 0 {
+					return errors.New("no ruleset is in force")
+				}
+				return errors.Join(os.Rename("file", "a/file"), os.Link("a/file", "link"))
+			}).OK()
+		})
+	}
+}
+
+// TestPathGrantsMemory proves that a process with rpath and wpath does not get at
+// the memory of others by way of /proc, since Linux 7.0.
+func TestPathGrantsMemory(t *testing.T) {
+	if abi := pledge.Supported().Landlock; abi < 8 {
+		t.Skipf("the library restricts such a process since Landlock ABI 8, this kernel has %d", abi)
+	}
+	for _, promises := range []string{"stdio rpath wpath", "stdio rpath wpath inet", "stdio rpath wpath inet unix", "stdio rpath wpath cpath dpath inet unix proc"} {
+		pledgetest.Run(t, promises, func() error {
+			return veilOpen(fmt.Sprintf("/proc/%d/mem", os.Getppid()), unix.O_RDWR)
+		}).Failed(unix.EACCES)
+	}
+}
+
 // TestPathGrantsNarrow proves that files that are not meant any more are
 // withdrawn, whatever was in force before.
 func TestPathGrantsNarrow(t *testing.T) {

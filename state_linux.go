@@ -223,6 +223,11 @@ func (pr process) plan(c Config, now, next State) (*plan, error) {
 		p.ruleset = pr.veilRuleset(rules, next.Pledged, pr.held(promises))
 	case !p.files.Empty() && !p.files.Equal(inForce.files):
 		p.ruleset = p.files
+	case p.files.Empty() && next.Pledged && p.violation != policy.Log && now.Landlock == 0 && pr.abi.ThreadSync():
+		// Where one call reaches all threads, it is worth it.
+		if r := apart(promises, pr.abi); !r.Empty() {
+			p.ruleset = r
+		}
 	}
 	if p.ruleset != nil && libc.Broadcasts && !pr.abi.ThreadSync() && inForce.filtered && !now.mayRead() && inForce.tasks < 0 {
 		p.close()

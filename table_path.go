@@ -202,6 +202,12 @@ func restriction(s Set) *landlock.Ruleset {
 	r := &landlock.Ruleset{FS: f.may.rights()}
 	if r.FS != 0 {
 		r.Paths = f.rules()
+		if s.Has(Cpath) {
+			// A ruleset about files forbids moving them between directories, unless
+			// it says that it may be done.
+			r.FS |= unix.LANDLOCK_ACCESS_FS_REFER
+			r.Paths = append(r.Paths, landlock.PathRule{Path: "/", Access: unix.LANDLOCK_ACCESS_FS_REFER})
+		}
 	}
 	if s.Has(DNS) && !s.Has(Inet) {
 		const domain = 53
@@ -212,6 +218,25 @@ func restriction(s Set) *landlock.Ruleset {
 		r.Scoped = unix.LANDLOCK_SCOPE_SIGNAL
 	}
 	return r
+}
+
+// apart returns a ruleset that takes nothing away that a set with these promises
+// has, and puts the process into a Landlock domain. From there, the memory of
+// processes outside cannot be seen: for a set with rpath or wpath, to which
+// /proc/PID/mem is a file like others.
+func apart(s Set, abi landlock.ABI) *landlock.Ruleset {
+	if !s.Has(Rpath) && !s.Has(Wpath) {
+		return &landlock.Ruleset{}
+	}
+	// Something that the set does not use costs nothing.
+	if !s.Has(Inet) && !s.Has(DNS) && abi.Net() != 0 {
+		return (&landlock.Ruleset{Net: unix.LANDLOCK_ACCESS_NET_BIND_TCP}).Trim(abi)
+	}
+	if !s.Has(Unix) && abi.Scoped() != 0 {
+		return (&landlock.Ruleset{Scoped: unix.LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET}).Trim(abi)
+	}
+	const refer = unix.LANDLOCK_ACCESS_FS_REFER
+	return (&landlock.Ruleset{FS: refer, Paths: []landlock.PathRule{{Path: "/", Access: refer}}}).Trim(abi)
 }
 
 // checkFiles reports a set that cannot mean the files it means.

@@ -456,6 +456,31 @@ func TestAsIfDirect(t *testing.T) {
 	}
 }
 
+// TestSignalMask checks that the program blocks the signals that the launcher
+// was started with, which the Go runtime does not keep for itself.
+func TestSignalMask(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var old unix.Sigset_t
+	mask := unix.Sigset_t{Val: [16]uint64{1<<(unix.SIGTERM-1) | 1<<(unix.SIGTRAP-1) | 1<<(unix.SIGUSR1-1) | 1<<(unix.SIGCHLD-1)}}
+	for _, how := range []string{"", "--at-exec"} {
+		args := []string{"-p", "stdio rpath", "--", "grep", "SigBlk", "/proc/self/status"}
+		if how != "" {
+			args = append([]string{how}, args...)
+		}
+		cmd := start(t, args...)
+		if err := unix.PthreadSigmask(unix.SIG_SETMASK, &mask, &old); err != nil {
+			t.Fatal(err)
+		}
+		err := cmd.Start()
+		unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		end(t, cmd).want(t, 0, fmt.Sprintf("SigBlk:\t%016x\n", mask.Val[0]), "")
+	}
+}
+
 func shell(t *testing.T, script string) string {
 	t.Helper()
 	out, err := exec.Command("bash", "-c", script).CombinedOutput()

@@ -71,7 +71,7 @@ func build(t *testing.T, compiler, source string, args ...string) string {
 		return out
 	}
 	out := filepath.Join(filepath.Dir(command), fmt.Sprintf("%s-%d", strings.TrimSuffix(source, ".c"), len(builds.made)))
-	msg, err := exec.Command(compiler, append(args, "-O1", "-w", "-o", out, filepath.Join("testdata", source))...).CombinedOutput()
+	msg, err := exec.Command(compiler, append([]string{"-O1", "-w", "-o", out, filepath.Join("testdata", source)}, args...)...).CombinedOutput()
 	if err != nil {
 		t.Skipf("%s %q does not work here: %v\n%s", compiler, args, err, msg)
 	}
@@ -351,8 +351,9 @@ func TestViolations(t *testing.T) {
 
 // TestConstructors has a library do things before the program's entry point.
 func TestConstructors(t *testing.T) {
-	p := program(t)
+	// Not LD_PRELOAD, which a launcher with cgo would be loaded with as well.
 	library := build(t, "gcc", "constructor.c", "-pthread", "-shared", "-fPIC")
+	p := build(t, "gcc", "program.c", "-pthread", "-Wl,--no-as-needed", library)
 	base := regexp.QuoteMeta(filepath.Base(p))
 	violation := func(call string) string {
 		return `pledge: ` + base + `\[\d+\]: ` + call + `\(.*\) (needs .*|is a violation before the program begins)\n(pledge: hint: .*\n)?`
@@ -389,7 +390,7 @@ func TestConstructors(t *testing.T) {
 				args = append(args, "sleep")
 			}
 			cmd := start(t, args...)
-			cmd.Env = append(os.Environ(), "LD_PRELOAD="+library, "CONSTRUCTOR="+c.mode, "VIOLATION="+path)
+			cmd.Env = append(os.Environ(), "CONSTRUCTOR="+c.mode, "VIOLATION="+path)
 			end(t, cmd).want(t, c.status, c.stdout, c.stderr)
 			if _, err := os.Lstat(path); err == nil {
 				t.Errorf("%s was made", path)

@@ -61,7 +61,7 @@ func build(t *testing.T, compiler, source string, args ...string) string {
 		return out
 	}
 	out := filepath.Join(filepath.Dir(command()), fmt.Sprintf("%s-%d", strings.TrimSuffix(source, ".c"), len(builds.made)))
-	msg, err := exec.Command(compiler, append(args, "-O1", "-w", "-o", out, filepath.Join("testdata", source))...).CombinedOutput()
+	msg, err := exec.Command(compiler, append([]string{"-O1", "-w", "-o", out, filepath.Join("testdata", source)}, args...)...).CombinedOutput()
 	if err != nil {
 		t.Skipf("%s %q does not work here: %v\n%s", compiler, args, err, msg)
 	}
@@ -341,8 +341,9 @@ func TestViolations(t *testing.T) {
 
 // TestConstructors has a library do things before the program's entry point.
 func TestConstructors(t *testing.T) {
-	p := program(t)
+	// Not LD_PRELOAD, which a launcher with cgo would be loaded with as well.
 	library := build(t, "gcc", "constructor.c", "-pthread", "-shared", "-fPIC")
+	p := build(t, "gcc", "program.c", "-pthread", "-Wl,--no-as-needed", library)
 	base := regexp.QuoteMeta(filepath.Base(p))
 	violation := func(call string) string {
 		return `pledge: ` + base + `\[\d+\]: ` + call + `\(.*\) (needs .*|is a violation before the program begins)\n(pledge: hint: .*\n)?`
@@ -379,7 +380,7 @@ func TestConstructors(t *testing.T) {
 				args = append(args, "sleep")
 			}
 			cmd := start(t, args...)
-			cmd.Env = append(os.Environ(), "LD_PRELOAD="+library, "CONSTRUCTOR="+c.mode, "VIOLATION="+path)
+			cmd.Env = append(os.Environ(), "CONSTRUCTOR="+c.mode, "VIOLATION="+path)
 			end(t, cmd).want(t, c.status, c.stdout, c.stderr)
 			if _, err := os.Lstat(path); err == nil {
 				t.Errorf("%s was made", path)
@@ -443,6 +444,31 @@ func TestAsIfDirect(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestSignalMask checks that the program blocks the signals that the launcher
+// was started with, which the Go runtime does not keep for itself.
+func TestSignalMask(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var old unix.Sigset_t
+	mask := unix.Sigset_t{Val: [16]uint64{1<<(unix.SIGTERM-1) | 1<<(unix.SIGTRAP-1) | 1<<(unix.SIGUSR1-1) | 1<<(unix.SIGCHLD-1)}}
+	for _, how := range []string{"", "--at-exec"} {
+		args := []string{"-p", "stdio rpath", "--", "grep", "SigBlk", "/proc/self/status"}
+		if how != "" {
+			args = append([]string{how}, args...)
+		}
+		cmd := start(t, args...)
+		if err := unix.PthreadSigmask(unix.SIG_SETMASK, &mask, &old); err != nil {
+			t.Fatal(err)
+		}
+		err := cmd.Start()
+		unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		end(t, cmd).want(t, 0, fmt.Sprintf("SigBlk:\t%016x\n", mask.Val[0]), "")
 	}
 }
 

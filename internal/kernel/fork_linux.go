@@ -11,16 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What package syscall does around fork(2), and lets gVisor do: the signals of
-// the runtime are held back meanwhile, and the child gets the dispositions and
-// the signal mask that this process was started with.
-
-//go:linkname beforeFork syscall.runtime_BeforeFork
-func beforeFork()
-
-//go:linkname afterFork syscall.runtime_AfterFork
-func afterFork()
-
+// What package syscall does in the child of a fork(2), and lets gVisor do: the
+// signals that the runtime handles get their default dispositions, and the
+// thread the signal mask that this process was started with. That it is this
+// mask takes that runtime_BeforeFork was not called, which remembers another.
+//
 //go:linkname afterForkInChild syscall.runtime_AfterForkInChild
 func afterForkInChild()
 
@@ -114,16 +109,18 @@ type child struct {
 }
 
 // fork forks. The child is a copy of this process with one thread, in which the
-// runtime does not work: it makes system calls and nothing else.
+// runtime does not work: it makes system calls and nothing else, and no signal
+// handler runs.
 //
 //go:noinline
 //go:norace
 //go:nosplit
 func fork(c *child, pidfd *int32) (uintptr, syscall.Errno) {
-	beforeFork()
+	var all, old uint64 = ^uint64(0), 0
+	syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&all)), uintptr(unsafe.Pointer(&old)), 8, 0, 0)
 	pid, _, e := syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD)|unix.CLONE_PIDFD, 0, uintptr(unsafe.Pointer(pidfd)), 0, 0, 0)
 	if e != 0 || pid != 0 {
-		afterFork()
+		syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&old)), 0, 8, 0, 0)
 		return pid, e
 	}
 	c.run()

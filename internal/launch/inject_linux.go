@@ -34,9 +34,11 @@ func (t *tracee) inject(tid int, do func(*injector) error) error {
 	if err != nil {
 		return err
 	}
-	if err := kernel.SetSignalMask(tid, ^uint64(1<<(unix.SIGTRAP-1))); err != nil {
+	const trap = 1 << (unix.SIGTRAP - 1)
+	if err := kernel.SetSignalMask(tid, ^uint64(trap)); err != nil {
 		return err
 	}
+	mask |= t.blocked & trap // which the breakpoint cleared
 	code, err := setPatch(tid, t.entry.addr, kernel.CallBreakpoint)
 	if err != nil {
 		return err

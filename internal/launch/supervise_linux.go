@@ -94,8 +94,8 @@ func (s *supervisor) decide(n *kernel.Notification) {
 		awaitEnd(pidfd)
 		return
 	}
-	kernel.FailNotification(s.listener, n.ID, unix.ENOSYS)
 	s.report.print(line)
+	kernel.FailNotification(s.listener, n.ID, unix.ENOSYS)
 }
 
 // kill kills a process for a violation, and tells of it: the other way round, it

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -32,6 +33,7 @@ type tracee struct {
 	refuse  func(*policy.Data) action // what becomes of a violation
 	ruleset int                       // the descriptor of a Landlock ruleset, or -1
 	entry   patch                     // the breakpoint at the entry point
+	blocked uint64                    // the signals that were blocked at the execve
 
 	status unix.WaitStatus // how it ended, with errEnded
 }
@@ -96,13 +98,23 @@ func (t *tracee) toExec() error {
 	if err != nil {
 		return err
 	}
+	if errors.Is(entryErr, fs.ErrPermission) {
+		return t.unreadable(entryErr)
+	}
 	if entryErr != nil || stop.Call.Arch != kernel.NativeArch {
 		return &Error{Status: StatusNotExecutable, Msg: "it is not a 64-bit program of this machine's own architecture, whose system calls would be violations"}
 	}
+	if t.blocked, err = kernel.SignalMask(t.pid); err != nil {
+		return err
+	}
 	if t.entry, err = setPatch(t.pid, entry, kernel.Breakpoint); err != nil {
-		return fmt.Errorf("stopping the program at its entry point, for which its file must be readable: %w", err)
+		return t.unreadable(err)
 	}
 	return t.goOn(t.pid, 0)
+}
+
+func (t *tracee) unreadable(err error) error {
+	return fmt.Errorf("a program whose file is not readable cannot be stopped at its entry point, try --at-exec: %w", err)
 }
 
 // entryPoint returns the address at which a program begins once it is loaded:

@@ -1,5 +1,5 @@
 // A library whose constructor does what the environment says, before the entry
-// point of the program that it is preloaded into.
+// point of the program that it is linked to.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

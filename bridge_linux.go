@@ -94,7 +94,7 @@ func confine(t bridge.Target) (*bridge.Confinement, error) {
 		}
 	} else if !t.Lax {
 		if c.Ruleset = restriction(pr.held(s)).Trim(pr.abi); c.Ruleset.Empty() {
-			c.Ruleset = apart(s, pr.abi) // the supervisor's memory, for one, is none of the program's business
+			c.Ruleset, c.Optional = apart(s, pr.abi), true // the supervisor's memory, for one, is none of the program's business
 		}
 	}
 

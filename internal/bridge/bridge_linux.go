@@ -24,7 +24,8 @@ type Path struct{ Path, Permissions string }
 
 // A Confinement is what holds it to them.
 type Confinement struct {
-	Ruleset *landlock.Ruleset // to be put in force first, if it is not empty
+	Ruleset  *landlock.Ruleset // to be put in force first, if it is not empty
+	Optional bool              // it takes no files away: a process with several threads may do without
 
 	// Compile makes the filter. The process id is the target's, which "its own
 	// pid" is in conditions.

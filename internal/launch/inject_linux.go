@@ -103,16 +103,20 @@ func (in *injector) call(name string, nr uintptr, args ...uint64) (uint64, error
 }
 
 // restrict puts a Landlock ruleset in force, which the process has a descriptor
-// of, and closes that.
-func (in *injector) restrict(ruleset int) error {
+// of, and closes that. One that is optional is left out where it could not be
+// put in force on all threads.
+func (in *injector) restrict(ruleset int, optional bool) error {
 	// The threads that are held cannot follow: each would have to restrict itself,
 	// and with LANDLOCK_RESTRICT_SELF_TSYNC the call waits until they have.
-	if n := len(in.t.threads); n > 1 {
+	n := len(in.t.threads)
+	if n > 1 && !optional {
 		return &Error{Status: StatusFailed, Msg: fmt.Sprintf(
 			"a library has started threads before the program begins, and Landlock would restrict only one of the %d; promises that mean any file, as rpath and wpath together, do without it, and so does --at-exec", n)}
 	}
-	if _, err := in.call("landlock_restrict_self", unix.SYS_LANDLOCK_RESTRICT_SELF, uint64(ruleset), 0); err != nil {
-		return err
+	if n == 1 {
+		if _, err := in.call("landlock_restrict_self", unix.SYS_LANDLOCK_RESTRICT_SELF, uint64(ruleset), 0); err != nil {
+			return err
+		}
 	}
 	_, err := in.call("close", unix.SYS_CLOSE, uint64(ruleset))
 	return err

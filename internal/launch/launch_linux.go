@@ -67,6 +67,9 @@ func (c *Command) Run() (Outcome, error) {
 		return Outcome{}, failed("fork", err)
 	}
 	defer unix.Close(p.PIDFD)
+	// The program may be the same user's: the memory of what decides over it is
+	// not to be had in /proc then.
+	unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 	if ruleset >= 0 {
 		unix.Close(ruleset) // the child has it
 	}
@@ -136,7 +139,7 @@ func (c *Command) trace(p *kernel.Process, conf *bridge.Confinement, ruleset int
 	}
 	err := t.confine(func(in *injector) error {
 		if ruleset >= 0 {
-			if err := in.restrict(ruleset); err != nil {
+			if err := in.restrict(ruleset, conf.Optional); err != nil {
 				return err
 			}
 		}

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"strings"
 	"syscall"
+
+	"github.com/gopledge/pledge/internal/nearest"
 )
 
 // A PromiseError says that a promise string cannot be read. It is
@@ -29,7 +31,7 @@ func (e *PromiseError) Error() string {
 	if strings.ContainsAny(e.Name, "\t\n\r,;|") {
 		return msg + "; names are separated by blanks only"
 	}
-	if near := closest(e.Name); near != "" {
+	if near := nearest.Word(e.Name, promiseNames[:]); near != "" {
 		msg += fmt.Sprintf("; did you mean %q?", near)
 	}
 	return msg
@@ -41,40 +43,6 @@ func (e *PromiseError) Is(target error) bool {
 		return target == syscall.ENAMETOOLONG
 	}
 	return target == syscall.EINVAL
-}
-
-// closest returns the promise whose name is the fewest edits away from name,
-// or "" when none is near enough to be what was meant.
-func closest(name string) string {
-	best, bestDistance := "", 3
-	for _, candidate := range promiseNames {
-		d := editDistance(strings.ToLower(name), candidate)
-		if d < bestDistance && d < len(candidate) {
-			best, bestDistance = candidate, d
-		}
-	}
-	return best
-}
-
-// editDistance is the Levenshtein distance between two short ASCII words.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			substitute := diagonal
-			if a[i] != b[j] {
-				substitute++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(substitute, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // A WidenError says that a process asked for more than it has: promises can

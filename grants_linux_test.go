@@ -94,21 +94,13 @@ func TestPathGrants(t *testing.T) {
 	for _, abi := range veilABIs(t) {
 		for _, row := range rows {
 			t.Run(fmt.Sprintf("ABI %d/%s/%s", abi, row.promises, row.name), func(t *testing.T) {
-				r := pledgetest.Child(t, func() error {
+				row.want.check(pledgetest.Child(t, func() error {
 					pledge.SimulateLandlock(abi)
 					if err := pledge.Pledge(row.promises); err != nil {
 						return err
 					}
 					return row.f()
-				})
-				switch row.want {
-				case refusalOK:
-					r.OK()
-				case refusalKilled:
-					r.Killed()
-				default:
-					r.Failed(syscall.Errno(row.want))
-				}
+				}))
 			})
 		}
 	}

@@ -73,13 +73,7 @@ func refusalRows(t *testing.T, rows []refusalRow) {
 				}
 				return row.f()
 			})
-			switch row.want {
-			case refusalOK:
-				r.OK()
-			case refusalKilled:
-				r.Killed()
-			default:
-				r.Failed(syscall.Errno(row.want))
+			if row.want.check(r); row.want != refusalOK && row.want != refusalKilled {
 				// An errno proves nothing if the kernel itself answers it.
 				bare := pledgetest.Child(t, func() error {
 					refusalPrepare()
@@ -90,6 +84,18 @@ func refusalRows(t *testing.T, rows []refusalRow) {
 				}
 			}
 		})
+	}
+}
+
+// check asserts how a child ended.
+func (w refusalWant) check(r *pledgetest.Result) {
+	switch w {
+	case refusalOK:
+		r.OK()
+	case refusalKilled:
+		r.Killed()
+	default:
+		r.Failed(syscall.Errno(w))
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/gopledge/pledge"
 	"github.com/gopledge/pledge/internal/argname"
+	"github.com/gopledge/pledge/internal/nearest"
 	"github.com/gopledge/pledge/internal/sysnum"
 )
 
@@ -110,7 +111,7 @@ func explain(arg string) (*explanation, error) {
 	var unknown *pledge.PromiseError
 	if errors.As(err, &unknown) && unknown.Name == arg && !strings.ContainsAny(arg, " ,;|\t\n") {
 		failure := fmt.Errorf("%q is neither a promise nor a system call of Linux on %s", arg, runtime.GOARCH)
-		return nil, hintError{failure, nearest(arg)}
+		return nil, hintError{failure, suggest(arg)}
 	}
 	return nil, err
 }
@@ -289,40 +290,12 @@ func writeBPF(w io.Writer, set pledge.Set) error {
 	return err
 }
 
-// nearest suggests what a word that is neither a promise nor a call could have
-// been.
-func nearest(word string) string {
-	best, distance := "", 3
-	for _, candidate := range slices.Concat(promiseNames(), callNames()) {
-		if d := editDistance(strings.ToLower(word), candidate); d < distance && d < len(candidate) {
-			best, distance = candidate, d
-		}
+// suggest says what a word that is neither a promise nor a call could have been.
+func suggest(word string) string {
+	if near := nearest.Word(word, slices.Concat(promiseNames(), callNames())); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
 	}
-	if best == "" {
-		return `promises and calls are completed by the shell; see also docs/promises.md`
-	}
-	return fmt.Sprintf("did you mean %q?", best)
-}
-
-// editDistance is the Levenshtein distance of two ASCII words.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return `promises and calls are completed by the shell; see also docs/promises.md`
 }
 
 // completePromisesAndCalls completes the argument of explain.

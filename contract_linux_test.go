@@ -2321,15 +2321,18 @@ func contractDrain(c contract, r io.Reader) <-chan []byte {
 
 const contractSize = 3 << 20
 
+// contractBig is not made at once: each child would pay for it.
+var contractBig = sync.OnceValue(func() []byte { return contractData(contractSize) })
+
 var contractCopies = []contractRow{
 	func() contractRow {
 		var in, out, more *os.File
-		data := contractData(contractSize)
+		data := contractBig
 		return contractRow{
 			name:     "open files are copied to files and pipes",
 			promises: "stdio",
 			before: func(c contract) {
-				c.write("in", string(data))
+				c.write("in", string(data()))
 				var err error
 				in, err = os.Open("in")
 				c.ok(err)
@@ -2343,7 +2346,7 @@ var contractCopies = []contractRow{
 					_, err := f.Seek(0, io.SeekStart)
 					c.ok(err)
 				}
-				same := func(what string, got []byte) { c.true(what+" has the data", bytes.Equal(got, data)) }
+				same := func(what string, got []byte) { c.true(what+" has the data", bytes.Equal(got, data())) }
 				for what, f := range map[string]*os.File{"file to file": out, "file to append file": more} {
 					rewind(in)
 					_, err := io.Copy(f, in)
@@ -2410,11 +2413,11 @@ var contractCopies = []contractRow{
 		end: func(r *pledgetest.Result) { r.OK().Printed("to be printed\n") },
 	},
 	func() contractRow {
-		data := contractData(contractSize)
+		data := contractBig
 		return contractRow{
 			name:     "sendfile and splice between files, TCP and pipes",
 			promises: "stdio rpath wpath cpath inet",
-			before:   func(c contract) { c.write("in", string(data)) },
+			before:   func(c contract) { c.write("in", string(data())) },
 			f: func(c contract) {
 				in, err := os.Open("in")
 				c.ok(err)
@@ -2423,44 +2426,44 @@ var contractCopies = []contractRow{
 				_, err = io.Copy(a, in)
 				c.ok(err)
 				c.ok(a.CloseWrite())
-				c.true("file to TCP", bytes.Equal(<-got, data))
+				c.true("file to TCP", bytes.Equal(<-got, data()))
 
 				a, b = contractTCP(c)
 				x, y := contractTCP(c)
-				go contractFeed(c, a, data)
+				go contractFeed(c, a, data())
 				got = contractDrain(c, y)
 				_, err = io.Copy(x, b)
 				c.ok(err)
 				c.ok(x.CloseWrite())
-				c.true("TCP to TCP", bytes.Equal(<-got, data))
+				c.true("TCP to TCP", bytes.Equal(<-got, data()))
 
 				a, b = contractTCP(c)
-				go contractFeed(c, a, data)
+				go contractFeed(c, a, data())
 				out, err := os.Create("out")
 				c.ok(err)
 				_, err = io.Copy(out, b)
 				c.ok(err)
-				c.true("TCP to file", c.read("out") == string(data))
+				c.true("TCP to file", c.read("out") == string(data()))
 
 				a, b = contractTCP(c)
-				go contractFeed(c, a, data)
+				go contractFeed(c, a, data())
 				c.true("TCP to pipe", bytes.Equal(contractPipe(c, func(w *os.File) {
 					_, err := io.Copy(w, b)
 					c.ok(err)
-				}), data))
+				}), data()))
 
 				a, b = contractTCP(c)
-				go contractFeed(c, a, data)
+				go contractFeed(c, a, data())
 				more, err := os.OpenFile("out", os.O_APPEND|os.O_WRONLY|os.O_TRUNC, 0)
 				c.ok(err)
 				_, err = io.Copy(more, b)
 				c.ok(err)
-				c.true("TCP to append file", c.read("out") == string(data))
+				c.true("TCP to append file", c.read("out") == string(data()))
 			},
 		}
 	}(),
 	func() contractRow {
-		data := contractData(contractSize)
+		data := contractBig
 		var in *os.File
 		var a, b, w, x, y, z *net.TCPConn
 		var ua, ub *net.UnixConn
@@ -2468,7 +2471,7 @@ var contractCopies = []contractRow{
 			name:     "sendfile and splice between descriptors that are open",
 			promises: "stdio",
 			before: func(c contract) {
-				c.write("in", string(data))
+				c.write("in", string(data()))
 				var err error
 				in, err = os.Open("in")
 				c.ok(err)
@@ -2482,14 +2485,14 @@ var contractCopies = []contractRow{
 				_, err := io.Copy(a, in)
 				c.ok(err)
 				c.ok(a.CloseWrite())
-				c.true("file to TCP", bytes.Equal(<-got, data))
+				c.true("file to TCP", bytes.Equal(<-got, data()))
 
-				go contractFeed(c, w, data)
+				go contractFeed(c, w, data())
 				got = contractDrain(c, z)
 				_, err = io.Copy(y, x)
 				c.ok(err)
 				c.ok(y.CloseWrite())
-				c.true("TCP to TCP", bytes.Equal(<-got, data))
+				c.true("TCP to TCP", bytes.Equal(<-got, data()))
 
 				_, err = in.Seek(0, io.SeekStart)
 				c.ok(err)
@@ -2497,34 +2500,34 @@ var contractCopies = []contractRow{
 				_, err = io.Copy(ua, in)
 				c.ok(err)
 				c.ok(ua.CloseWrite())
-				c.true("file to unix", bytes.Equal(<-got, data))
+				c.true("file to unix", bytes.Equal(<-got, data()))
 			},
 		}
 	}(),
 	func() contractRow {
-		data := contractData(contractSize)
+		data := contractBig
 		return contractRow{
 			name:     "splice between unix sockets",
 			promises: "stdio rpath cpath unix inet",
-			before:   func(c contract) { c.write("in", string(data)) },
+			before:   func(c contract) { c.write("in", string(data())) },
 			f: func(c contract) {
 				a, b := contractUnix(c)
 				x, y := contractUnix(c)
-				go contractFeed(c, a, data)
+				go contractFeed(c, a, data())
 				got := contractDrain(c, y)
 				_, err := io.Copy(x, b)
 				c.ok(err)
 				c.ok(x.CloseWrite())
-				c.true("unix to unix", bytes.Equal(<-got, data))
+				c.true("unix to unix", bytes.Equal(<-got, data()))
 
 				a, b = contractUnix(c)
 				p, q := contractTCP(c)
-				go contractFeed(c, a, data)
+				go contractFeed(c, a, data())
 				got = contractDrain(c, q)
 				_, err = io.Copy(p, b)
 				c.ok(err)
 				c.ok(p.CloseWrite())
-				c.true("unix to TCP", bytes.Equal(<-got, data))
+				c.true("unix to TCP", bytes.Equal(<-got, data()))
 
 				in, err := os.Open("in")
 				c.ok(err)
@@ -2533,7 +2536,7 @@ var contractCopies = []contractRow{
 				_, err = io.Copy(a, in)
 				c.ok(err)
 				c.ok(a.CloseWrite())
-				c.true("file to unix", bytes.Equal(<-got, data))
+				c.true("file to unix", bytes.Equal(<-got, data()))
 			},
 		}
 	}(),
@@ -2749,7 +2752,9 @@ var contractSockets = slices.Concat(
 				return raw.Control(func(fd uintptr) {
 					c.ok(unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1))
 					c.ok(unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, 1))
-					c.ok(unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_FASTOPEN, 16))
+					// Go listens with MPTCP, which has this since Linux 6.2.
+					err := unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_FASTOPEN, 16)
+					c.true(fmt.Sprint("fast open: ", err), err == nil || err == unix.ENOPROTOOPT || err == unix.EOPNOTSUPP)
 				})
 			}}
 			ln, err := config.Listen(context.Background(), "tcp", "127.0.0.1:0")

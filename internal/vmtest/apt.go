@@ -166,6 +166,7 @@ func (s *Store) Root(arch, suite string, packages ...string) (file string, err e
 	}
 	a.Symlink("etc/localtime", "/usr/share/zoneinfo/Etc/UTC")
 	a.Symlink("usr/bin/sh", "dash")
+	a.Symlink("usr/bin/awk", "mawk")
 	a.Dir("root", 0o700)
 	for _, deb := range debs {
 		if err := eachFile(deb, func(name string, h *tar.Header, r io.Reader) error { return a.unpack(name, h, r) }); err != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -69,6 +70,11 @@ func tally(pkg string, events, output []byte, exit Exit) (*Tally, error) {
 			t.Failures = append(t.Failures, Verdict{pkg, e.Test, said(printed[e.Test])})
 		}
 	}
+	// A test whose subtests failed has nothing to add.
+	all := slices.Clone(t.Failures)
+	t.Failures = slices.DeleteFunc(t.Failures, func(v Verdict) bool {
+		return v.Text == "" && slices.ContainsFunc(all, func(w Verdict) bool { return strings.HasPrefix(w.Test, v.Test+"/") })
+	})
 	switch {
 	case exit.Status != 0 && (!ended || len(t.Failures) == 0), exit.Status == 0 && !ended:
 		// With the test that ran when it ended, and its last words.

@@ -278,7 +278,12 @@ func archives() (archive, security string, err error) {
 	if err != nil {
 		return "", "", fmt.Errorf("vmtest: asking apt for this system's sources (this needs Debian): %w", err)
 	}
-	for line := range strings.Lines(string(out)) {
+	return readTargets(string(out))
+}
+
+// readTargets reads lines of address, origin and label.
+func readTargets(targets string) (archive, security string, err error) {
+	for line := range strings.Lines(targets) {
 		f := strings.Split(strings.TrimSpace(line), "|")
 		if len(f) != 3 {
 			continue

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -77,6 +78,9 @@ func (b *build) needs(arch string) []string {
 		return nil
 	}
 	needs := []string{"pkg-config=pkg-config", "gcc=gcc", "/usr/include/stdlib.h=libc6-dev"}
+	if arch == "amd64" && b.suite == "" {
+		needs = append(needs, "/usr/include/seccomp.h=libseccomp-dev")
+	}
 	if arch == "arm64" {
 		needs = append(needs, "aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu", "/usr/aarch64-linux-gnu/include/stdlib.h=libc6-dev-arm64-cross")
 	}
@@ -97,10 +101,12 @@ func (b *build) prepare(m *matrix, arch string) ([]string, error) {
 	if !b.cgo {
 		return append(env, "CGO_ENABLED=0"), nil
 	}
-	suite := b.suite
-	if suite == "" {
-		suite = m.suite
+	if arch == "amd64" && b.suite == "" {
+		// This system's own libseccomp.
+		m.versions["libseccomp of "+m.suite] = output("dpkg-query", "-W", "-f", "${Version}", "libseccomp-dev")
+		return append(env, "CGO_ENABLED=1"), nil
 	}
+	suite := cmp.Or(b.suite, m.suite)
 	sysroot, packages, err := m.store.Sysroot(arch, suite, libseccompDev...)
 	if err != nil {
 		return nil, err

@@ -189,7 +189,7 @@ func TestReadOutput(t *testing.T) {
 			}
 			// What test2json makes of a test that did not end is its own affair.
 			got.Failures = slices.DeleteFunc(got.Failures, func(v Verdict) bool { return test.name == "killed" && v.Test != "" })
-			if want := (&Tally{test.passed, test.skips, test.failures}); fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
+			if want := (&Tally{test.passed, test.skips, test.failures}); fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
 				t.Errorf("got %+v, want %+v", got, want)
 			}
 		})

@@ -201,6 +201,7 @@ func TestRefusalForeign(t *testing.T) {
 				}
 				return f()
 			})
+			t.Logf("%s without a pledge: %v", name, bare)
 			if os.Getenv("PLEDGETEST_CALL") == "" && strings.HasPrefix(name, "int 0x80") && bare.Err != errRefusalDone.Error() {
 				t.Skipf("this kernel has no i386 calls: %v", bare)
 			}

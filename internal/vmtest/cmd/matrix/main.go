@@ -7,7 +7,9 @@
 //
 // It builds the tests once for each architecture and way to build, and boots
 // one machine for each of these and kernel. It exits with status 1 if a test
-// failed, and 3 if none did but something could not be run.
+// failed or does not build, and 3 if there was nothing that could be run. What
+// could not be fetched is "not run", which is told loudly but is no failure:
+// archives drop what is old.
 package main
 
 import (
@@ -81,6 +83,9 @@ func main() {
 	if err != nil {
 		fatal(err)
 	}
+	if n := len(filter(cells, func(c *cell) bool { return c.notRun != "" })); n > 0 {
+		fmt.Fprintf(os.Stderr, "matrix: NOT RUN: %d of %d cells, see above\n", n, len(cells))
+	}
 	os.Exit(status(cells))
 }
 
@@ -108,18 +113,13 @@ func choose(quick bool, only string) ([]*cell, error) {
 }
 
 func status(cells []*cell) int {
-	status := 0
-	for _, c := range cells {
-		switch {
-		case c.notRun != "":
-			if status == 0 {
-				status = 3
-			}
-		case len(c.Tally.Failures) > 0:
-			status = 1
-		}
+	if slices.ContainsFunc(cells, func(c *cell) bool { return len(c.Tally.Failures) > 0 }) {
+		return 1
 	}
-	return status
+	if !slices.ContainsFunc(cells, func(c *cell) bool { return c.notRun == "" }) {
+		return 3
+	}
+	return 0
 }
 
 type matrix struct {
@@ -202,7 +202,8 @@ type testSet struct {
 	archive  string // with the binaries and the module's files
 	hash     string // of the archive and what else counts
 	packages []testPackage
-	err      error
+	notRun   error // something could not be fetched
+	err      error // it does not build
 }
 
 type testPackage struct{ path, dir, binary string }
@@ -212,11 +213,12 @@ const moduleDir = "/pledge"
 
 func (m *matrix) buildTests(arch string, b *build) *testSet {
 	set := &testSet{archive: filepath.Join(m.work, arch+"-"+b.name+".cpio")}
+	env, err := b.prepare(m, arch)
+	if err != nil {
+		set.notRun = err
+		return set
+	}
 	set.err = func() error {
-		env, err := b.prepare(m, arch)
-		if err != nil {
-			return err
-		}
 		env = append(env, "GOOS=linux", "GOARCH="+arch)
 		list := exec.Command("go", append(append([]string{"list"}, b.flags...), "-f", "{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}\t{{.Dir}}{{end}}", "./...")...)
 		list.Env = append(os.Environ(), env...)
@@ -288,8 +290,13 @@ func (m *matrix) runAll(cells []*cell) {
 			sets[key] = set
 			fmt.Fprintf(os.Stderr, "%s: built in %.0fs\n", key, time.Since(began).Seconds())
 		}
+		if set.err != nil {
+			fmt.Fprintf(os.Stderr, "%s: FAILED: %v\n", c.name(), set.err)
+			c.Tally.Failures = []vmtest.Verdict{{Package: "the build", Text: set.err.Error()}}
+			continue
+		}
 		kernel, root, err := m.fetch(c)
-		if err = errors.Join(set.err, err); err != nil {
+		if err = errors.Join(set.notRun, err); err != nil {
 			c.notRun = err.Error()
 			fmt.Fprintf(os.Stderr, "%s: NOT RUN: %v\n", c.name(), err)
 			continue

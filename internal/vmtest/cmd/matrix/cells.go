@@ -61,11 +61,12 @@ var (
 	build251    = &build{name: "libseccomp-2.5.1", about: "libseccomp 2.5.1, static", cgo: true, flags: static, ldflags: staticLink, suite: "bullseye"}
 	build254    = &build{name: "libseccomp-2.5.4", about: "libseccomp 2.5.4, static", cgo: true, flags: static, ldflags: staticLink, suite: "bookworm"}
 	build260    = &build{name: "libseccomp-2.6.0", about: "libseccomp 2.6.0, static", cgo: true, flags: static, ldflags: staticLink, suite: "trixie"}
+	buildMusl   = &build{name: "musl", about: "musl, libseccomp, static", cgo: true, flags: static, ldflags: staticLink, musl: true}
 	buildGo127  = &build{name: "go1.27", about: "Go 1.27, without cgo", toolchain: "1.27"}
 	buildCgo127 = &build{name: "go1.27-cgo", about: "Go 1.27, cgo, libseccomp", cgo: true, toolchain: "1.27"}
 )
 
-var builds = []*build{buildGo, buildCgo, buildStatic, buildRace, build251, build254, build260, buildGo127, buildCgo127}
+var builds = []*build{buildGo, buildCgo, buildStatic, buildRace, build251, build254, build260, buildMusl, buildGo127, buildCgo127}
 
 // libseccompDev are the packages that a build against libseccomp needs.
 var libseccompDev = []string{"libseccomp-dev", "libseccomp2"}
@@ -80,6 +81,9 @@ func (b *build) needs(arch string) []string {
 	needs := []string{"pkg-config=pkg-config", "gcc=gcc", "/usr/include/stdlib.h=libc6-dev"}
 	if arch == "amd64" && b.suite == "" {
 		needs = append(needs, "/usr/include/seccomp.h=libseccomp-dev")
+	}
+	if b.musl {
+		needs = append(needs, "musl-gcc=musl-tools", "ar=binutils", "/usr/include/linux/seccomp.h=linux-libc-dev")
 	}
 	if arch == "arm64" {
 		needs = append(needs, "aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu", "/usr/aarch64-linux-gnu/include/stdlib.h=libc6-dev-arm64-cross")
@@ -101,6 +105,9 @@ func (b *build) prepare(m *matrix, arch string) ([]string, error) {
 	if !b.cgo {
 		return append(env, "CGO_ENABLED=0"), nil
 	}
+	if b.musl {
+		return m.prepareMusl()
+	}
 	if arch == "amd64" && b.suite == "" {
 		// This system's own libseccomp.
 		m.versions["libseccomp of "+m.suite] = output("dpkg-query", "-W", "-f", "${Version}", "libseccomp-dev")
@@ -121,6 +128,7 @@ func (b *build) prepare(m *matrix, arch string) ([]string, error) {
 		cc = "aarch64-linux-gnu-gcc"
 	}
 	return append(env, "CGO_ENABLED=1", "CC="+cc,
+		"CGO_CFLAGS=-O2 -g -I"+filepath.Join(sysroot, "usr/include"),
 		"PKG_CONFIG_SYSROOT_DIR="+sysroot,
 		"PKG_CONFIG_LIBDIR="+filepath.Join(sysroot, "usr/lib", triplets[arch], "pkgconfig"),
 		// Go's build cache does not see that a C library has changed.
@@ -221,6 +229,7 @@ func allCells() []*cell {
 			cells = append(cells, &cell{arch: arch, kernel: six1, build: b})
 		}
 	}
+	cells = append(cells, &cell{arch: "amd64", kernel: six1, build: buildMusl}) // Debian has its compiler for this system only
 	return cells
 }
 

@@ -177,7 +177,6 @@ func furnish() error {
 		{dir: "/dev", fstype: "devtmpfs", flags: noSuid, data: "mode=0755"},
 		{dir: "/dev/pts", fstype: "devpts", flags: noSuid | noExec, data: "ptmxmode=0666,mode=0620,gid=5"},
 		{dir: "/dev/shm", fstype: "tmpfs", flags: noSuid | noDev, data: "mode=1777"},
-		{dir: "/tmp", fstype: "tmpfs", flags: noSuid | noDev, data: "mode=1777,size=80%"},
 		{dir: "/run", fstype: "tmpfs", flags: noSuid | noDev, data: "mode=0755"},
 		{dir: "/sys/kernel/security", fstype: "securityfs", optional: true},
 		{dir: "/sys/fs/cgroup", fstype: "cgroup2", optional: true},
@@ -189,6 +188,10 @@ func furnish() error {
 		if err != nil && !m.optional {
 			return fmt.Errorf("mount %s: %w", m.dir, err)
 		}
+	}
+	// Not a mount: what is to be tested may lie below it.
+	if err := errors.Join(os.MkdirAll("/tmp", 0o777), unix.Chmod("/tmp", 0o1777)); err != nil {
+		return err
 	}
 	for name, target := range map[string]string{"fd": "fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"} {
 		if err := os.Symlink("/proc/self/"+target, "/dev/"+name); err != nil && !errors.Is(err, fs.ErrExist) {

@@ -38,6 +38,8 @@ type Run struct {
 	Release  string // the kernel's, as in uname -r
 	Landlock int    // the ABI, 0 for none
 	Exits    []Exit // by command; there are fewer than commands if the machine died
+
+	CPU time.Duration // that the emulation took
 }
 
 // An Exit is how a command ended.
@@ -95,6 +97,7 @@ func (m *Machine) Run(ctx context.Context) (*Run, error) {
 	c := newConsole(mark, m.Output)
 	_, copyErr := io.Copy(c, console)
 	waitErr := cmd.Wait()
+	c.run.CPU = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 
 	switch err := errors.Join(c.err, copyErr); {
 	case err != nil:

@@ -61,7 +61,7 @@ var (
 	build251    = &build{name: "libseccomp-2.5.1", about: "libseccomp 2.5.1, static", cgo: true, flags: static, ldflags: staticLink, suite: "bullseye"}
 	build254    = &build{name: "libseccomp-2.5.4", about: "libseccomp 2.5.4, static", cgo: true, flags: static, ldflags: staticLink, suite: "bookworm"}
 	build260    = &build{name: "libseccomp-2.6.0", about: "libseccomp 2.6.0, static", cgo: true, flags: static, ldflags: staticLink, suite: "trixie"}
-	buildMusl   = &build{name: "musl", about: "musl, libseccomp, static", cgo: true, flags: static, ldflags: staticLink, musl: true}
+	buildMusl   = &build{name: "musl", about: "musl, libseccomp, static", cgo: true, flags: []string{"-tags=netgo,osusergo,musl"}, ldflags: staticLink, musl: true}
 	buildGo127  = &build{name: "go1.27", about: "Go 1.27, without cgo", toolchain: "1.27"}
 	buildCgo127 = &build{name: "go1.27-cgo", about: "Go 1.27, cgo, libseccomp", cgo: true, toolchain: "1.27"}
 )

@@ -396,7 +396,7 @@ func (m *matrix) runCell(c *cell, set *testSet, kernel *vmtest.Kernel, root stri
 			fmt.Fprintf(os.Stderr, "matrix: %v\n", err)
 		}
 	}
-	fmt.Fprintf(os.Stderr, "%s: %s in %.0fs\n", c.name(), c.summary(), time.Since(began).Seconds())
+	fmt.Fprintf(os.Stderr, "%s: %s in %.0fs (%.0fs of CPU time)\n", c.name(), c.summary(), time.Since(began).Seconds(), run.CPU.Seconds())
 	for _, f := range c.Tally.Failures {
 		fmt.Fprintf(os.Stderr, "%s: FAILED: %s %s\n\t%s\n", c.name(), f.Package, f.Test, strings.ReplaceAll(f.Text, "\n", "\n\t"))
 	}

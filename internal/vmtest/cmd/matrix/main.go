@@ -208,8 +208,13 @@ type testSet struct {
 
 type testPackage struct{ path, dir, binary string }
 
-// moduleDir is where the module is in the machine.
-const moduleDir = "/pledge"
+// moduleDir is where the module is in the machine, and commandFile the command
+// pledge. There is no Go in it to build the command with, so tests that start
+// it are told by $PLEDGE_COMMAND where it is.
+const (
+	moduleDir   = "/pledge"
+	commandFile = "/usr/bin/pledge"
+)
 
 func (m *matrix) buildTests(arch string, b *build) *testSet {
 	set := &testSet{archive: filepath.Join(m.work, arch+"-"+b.name+".cpio")}
@@ -261,6 +266,15 @@ func (m *matrix) buildTests(arch string, b *build) *testSet {
 			}
 			os.Remove(file)
 			set.packages = append(set.packages, p)
+		}
+		if _, err := os.Stat("cmd/pledge"); err == nil {
+			file := filepath.Join(m.work, arch+"-"+b.name+"-command")
+			if err := goCommand(env, slices.Concat([]string{"build", "-o", file}, b.flags, []string{"-ldflags=-w " + b.ldflags, "./cmd/pledge"})...); err != nil {
+				return err
+			}
+			if err := a.Tree(commandFile, file, nil); err != nil {
+				return err
+			}
 		}
 		if err := a.Tree(moduleDir, root, func(name string) bool { return strings.HasPrefix(filepath.Base(name), ".") }); err != nil {
 			return err
@@ -342,7 +356,7 @@ func (m *matrix) runCell(c *cell, set *testSet, kernel *vmtest.Kernel, root stri
 		if m.run != "" {
 			args = append(args, "-test.run="+m.run)
 		}
-		machine.Commands = append(machine.Commands, vmtest.Command{Argv: args, Dir: p.dir, UID: c.uid, Limit: testTime + time.Minute})
+		machine.Commands = append(machine.Commands, vmtest.Command{Argv: args, Dir: p.dir, UID: c.uid, Env: []string{"PLEDGE_COMMAND=" + commandFile}, Limit: testTime + time.Minute})
 	}
 
 	// As with go test: what passed and has not changed since is not run anew.

@@ -96,10 +96,14 @@ func (m *Machine) Run(ctx context.Context) (*Run, error) {
 	}
 	c := newConsole(mark, m.Output)
 	_, copyErr := io.Copy(c, console)
+	if copyErr != nil {
+		cancel() // nobody listens any more
+	}
 	waitErr := cmd.Wait()
 	c.run.CPU = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 
-	switch err := errors.Join(c.err, copyErr); {
+	err = errors.Join(c.err, copyErr)
+	switch {
 	case err != nil:
 	case c.done && len(c.run.Exits) == len(m.Commands):
 		return &c.run, nil

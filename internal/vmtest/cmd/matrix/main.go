@@ -23,11 +23,13 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/gopledge/pledge/internal/vmtest"
@@ -69,9 +71,15 @@ func main() {
 	if m.work, err = os.MkdirTemp("", "matrix-"); err != nil {
 		fatal(err)
 	}
+	var stop func()
+	m.ctx, stop = signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	err = m.prepare(cells)
 	if err == nil {
 		m.runAll(cells)
+		err = context.Cause(m.ctx)
+	}
+	if err == nil {
 		m.report(os.Stdout, cells, false)
 		if *write != "" {
 			var b bytes.Buffer
@@ -123,6 +131,7 @@ func status(cells []*cell) int {
 }
 
 type matrix struct {
+	ctx      context.Context // ends when the user wants that
 	store    *vmtest.Store
 	work     string // folder of this run
 	fresh    bool
@@ -295,6 +304,9 @@ func (m *matrix) runAll(cells []*cell) {
 	free := make(chan bool, m.machines)
 	sets := map[string]*testSet{}
 	for _, c := range cells {
+		if m.ctx.Err() != nil {
+			break
+		}
 		// Building and fetching is done while machines run, one at a time.
 		key := c.arch + "-" + c.build.name
 		set := sets[key]
@@ -368,7 +380,10 @@ func (m *matrix) runCell(c *cell, set *testSet, kernel *vmtest.Kernel, root stri
 	}
 
 	began := time.Now()
-	run, err := machine.Run(context.Background())
+	run, err := machine.Run(m.ctx)
+	if m.ctx.Err() != nil {
+		return
+	}
 	if run == nil {
 		run = &vmtest.Run{}
 	}
@@ -376,7 +391,10 @@ func (m *matrix) runCell(c *cell, set *testSet, kernel *vmtest.Kernel, root stri
 	var all bytes.Buffer
 	for i, p := range set.packages {
 		fmt.Fprintf(&all, "==== %s\n%s", p.path, outputs[i].Bytes())
-		exit := vmtest.Exit{Status: -1, Message: "the machine ended before"}
+		if i > len(run.Exits) {
+			break // the machine failed before these, which is told below
+		}
+		exit := vmtest.Exit{Status: -1, Message: "the machine failed"}
 		if i < len(run.Exits) {
 			exit = run.Exits[i]
 		}

@@ -5,6 +5,7 @@ package vmtest
 import (
 	"archive/tar"
 	"cmp"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -125,10 +126,22 @@ func (s *Store) Sysroot(arch, suite string, packages ...string) (dir string, unp
 	return dir, unpacked, replaceFile(done, []byte(strings.Join(unpacked, "\n")+"\n"))
 }
 
+// rootFiles are what a system is configured with.
+var rootFiles = map[string]string{
+	"etc/passwd":        "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\ntester:x:1000:1000::/tmp:/bin/sh\n",
+	"etc/group":         "root:x:0:\ntty:x:5:\nnogroup:x:65534:\ntester:x:1000:\n",
+	"etc/shadow":        "root:*:19000:0:99999:7:::\n",
+	"etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n",
+	"etc/hostname":      "vmtest\n",
+	"etc/hosts":         "127.0.0.1 localhost vmtest\n::1 localhost ip6-localhost\n",
+	"etc/resolv.conf":   "nameserver 127.0.0.1\n",
+}
+
 // Root makes an Archive of a system that has the packages and what they depend
 // on, and returns its file.
 func (s *Store) Root(arch, suite string, packages ...string) (file string, err error) {
-	file = filepath.Join(s.Dir, "roots", suite+"-"+arch, strings.Join(packages, "+")+".cpio")
+	recipe := sha256.Sum256(fmt.Append(nil, packages, rootFiles, useless))
+	file = filepath.Join(s.Dir, "roots", fmt.Sprintf("%s-%s-%x.cpio", suite, arch, recipe[:6]))
 	if _, err := os.Stat(file); err == nil && !s.Refresh {
 		return file, nil
 	}
@@ -155,14 +168,12 @@ func (s *Store) Root(arch, suite string, packages ...string) (file string, err e
 		a.Dir("usr/"+dir, 0o755)
 		a.Symlink(dir, "usr/"+dir)
 	}
-	for name, content := range map[string]string{
-		"etc/passwd":        "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\ntester:x:1000:1000::/tmp:/bin/sh\n",
-		"etc/group":         "root:x:0:\ntty:x:5:\nnogroup:x:65534:\ntester:x:1000:\n",
-		"etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n",
-		"etc/hosts":         "127.0.0.1 localhost\n::1 localhost ip6-localhost\n127.0.0.1 vmtest\n",
-		"etc/resolv.conf":   "nameserver 127.0.0.1\n",
-	} {
-		a.File(name, 0o644, []byte(content))
+	for name, content := range rootFiles {
+		perm := fs.FileMode(0o644)
+		if name == "etc/shadow" {
+			perm = 0o640
+		}
+		a.File(name, perm, []byte(content))
 	}
 	a.Symlink("etc/localtime", "/usr/share/zoneinfo/Etc/UTC")
 	a.Symlink("usr/bin/sh", "dash")

@@ -204,7 +204,7 @@ func goCommand(env []string, args ...string) error {
 }
 
 // rootPackages are what the machines have besides the tests: what these start.
-var rootPackages = []string{"bash", "coreutils", "dash", "findutils", "grep", "libseccomp2", "mawk", "procps", "sed", "tzdata", "util-linux"}
+var rootPackages = []string{"bash", "coreutils", "dash", "findutils", "grep", "libseccomp2", "mawk", "netbase", "procps", "sed", "tzdata", "util-linux"}
 
 // A testSet is the tests of this module, built in one way.
 type testSet struct {

@@ -4,11 +4,15 @@
 # make bench  what it costs
 # make prove  the long form of the proof (about twenty minutes)
 # make fuzz   three minutes of fuzzing
+#
+# make matrix-quick  the tests on three other kernels, arm64 among them, in emulated machines (about ten minutes)
+# make matrix        on all kernels and builds there are (hours); writes docs/matrix.md
+#                    These need Debian, and root to install QEMU and cross compilers if they are missing.
 
 GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: run test lint bench prove fuzz generate setup
+.PHONY: run test lint bench prove fuzz generate setup matrix matrix-quick
 
 setup:
 	@sh scripts/setup
@@ -53,6 +57,18 @@ fuzz: setup
 	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime 1m .
 	$(GO) test -run '^$$' -fuzz FuzzCompile -fuzztime 1m ./internal/bpf
 	$(GO) test -run '^$$' -fuzz FuzzMachine -fuzztime 1m ./internal/bpf
+
+# Not go run, which hides the exit status.
+.build/matrix: FORCE
+	CGO_ENABLED=0 $(GO) build -o $@ ./internal/vmtest/cmd/matrix
+
+FORCE:
+
+matrix-quick: setup .build/matrix
+	.build/matrix -quick
+
+matrix: setup .build/matrix
+	.build/matrix -write docs/matrix.md
 
 generate: setup
 	$(GO) generate ./...

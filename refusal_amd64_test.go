@@ -194,15 +194,18 @@ func TestRefusalForeign(t *testing.T) {
 				all, err := refusalForeign()
 				return all[name], err
 			}
-			bare := pledgetest.Child(t, func() error {
-				f, err := foreign()
-				if err != nil {
-					return err
+			if name != "x32 exit_group" { // there is nothing to be heard of a child that does that
+				bare := pledgetest.Child(t, func() error {
+					f, err := foreign()
+					if err != nil {
+						return err
+					}
+					return f()
+				})
+				t.Logf("%s without a pledge: %v", name, bare)
+				if os.Getenv("PLEDGETEST_CALL") == "" && strings.HasPrefix(name, "int 0x80") && bare.Err != errRefusalDone.Error() {
+					t.Skipf("this kernel has no i386 calls: %v", bare)
 				}
-				return f()
-			})
-			if os.Getenv("PLEDGETEST_CALL") == "" && strings.HasPrefix(name, "int 0x80") && bare.Err != errRefusalDone.Error() {
-				t.Skipf("this kernel has no i386 calls: %v", bare)
 			}
 			for _, c := range configs {
 				t.Run(c.name, func(t *testing.T) {

@@ -79,6 +79,9 @@ func refusalRows(t *testing.T, rows []refusalRow) {
 					refusalPrepare()
 					return row.f()
 				})
+				if bare.Errno == unix.ENOSYS && row.want == refusalWant(unix.ENOSYS) {
+					t.Skip(refusalLacks)
+				}
 				if bare.Errno == syscall.Errno(row.want) && refusalSoft[bare.Errno] {
 					t.Errorf("without promises the call fails with %v too", bare.Errno)
 				}
@@ -98,6 +101,10 @@ func (w refusalWant) check(r *pledgetest.Result) {
 		r.Failed(syscall.Errno(w))
 	}
 }
+
+// refusalLacks is why nothing is to be seen of a call that is refused with
+// ENOSYS.
+const refusalLacks = "this kernel itself has no such call: its ENOSYS and the filter's look the same"
 
 // refusalSoft has the errnos that a filter answers. Rows that want another one
 // want the kernel's own answer.
@@ -832,18 +839,34 @@ func TestRefusalNever(t *testing.T) {
 
 	// What the tests above prove rests on the kernel answering otherwise.
 	t.Run("unfiltered", func(t *testing.T) {
+		lacks := func(item refusalItem) bool { return item.soft == unix.ENOSYS && item.do() == unix.ENOSYS }
 		pledgetest.Child(t, func() error {
 			var vain []error
 			for _, item := range items {
 				if item.grim {
 					continue
 				}
-				if got := item.do(); got == refusalViolation || item.soft != 0 && got == item.soft {
+				if got := item.do(); got == refusalViolation || item.soft != 0 && got == item.soft && !lacks(item) {
 					vain = append(vain, fmt.Errorf("%s: the kernel itself says %v", item.name, got))
 				}
 			}
 			return errors.Join(vain...)
 		}).OK()
+		for _, item := range items {
+			if item.soft != unix.ENOSYS {
+				continue
+			}
+			t.Run(item.name, func(t *testing.T) {
+				if pledgetest.Child(t, func() error {
+					if lacks(item) {
+						return errRefusalSkip
+					}
+					return nil
+				}).Err != "" {
+					t.Skip(refusalLacks)
+				}
+			})
+		}
 	})
 
 	t.Run("killed", func(t *testing.T) {
@@ -928,6 +951,15 @@ func TestRefusalArguments(t *testing.T) {
 	const anon = uintptr(unix.MAP_PRIVATE | unix.MAP_ANON)
 	page := uintptr(os.Getpagesize())
 
+	t.Run("system calls of the user's own", func(t *testing.T) {
+		if err := unix.Prctl(unix.PR_SET_SYSCALL_USER_DISPATCH, unix.PR_SYS_DISPATCH_OFF, 0, 0, 0); err != nil {
+			t.Skipf("this kernel has no system call user dispatch: %v", err)
+		}
+		refusalRows(t, []refusalRow{
+			{"prctl PR_SET_SYSCALL_USER_DISPATCH", "stdio", refusalCall(unix.SYS_PRCTL, unix.PR_SET_SYSCALL_USER_DISPATCH, unix.PR_SYS_DISPATCH_ON, 0, 0, refusalPtr(&refusalNothing[0])), refusalWant(unix.EINVAL)},
+		})
+	})
+
 	t.Run("dirt in ints", func(t *testing.T) {
 		refusalRows(t, []refusalRow{
 			{"socket AF_INET works", "stdio inet", refusalCall(unix.SYS_SOCKET, unix.AF_INET|hi, unix.SOCK_STREAM|hi, hi), refusalOK},
@@ -1000,7 +1032,6 @@ func TestRefusalArguments(t *testing.T) {
 			{"prctl PR_SET_DUMPABLE", "stdio", refusalCall(unix.SYS_PRCTL, unix.PR_SET_DUMPABLE|hi, 1, 0, 0, 0), refusalWant(unix.EINVAL)},
 			{"prctl PR_SET_KEEPCAPS", "stdio", refusalCall(unix.SYS_PRCTL, unix.PR_SET_KEEPCAPS|hi, 1, 0, 0, 0), refusalWant(unix.EINVAL)},
 			{"prctl PR_SET_PDEATHSIG", "stdio", refusalCall(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG|hi, 0, 0, 0, 0), refusalWant(unix.EINVAL)},
-			{"prctl PR_SET_SYSCALL_USER_DISPATCH", "stdio", refusalCall(unix.SYS_PRCTL, unix.PR_SET_SYSCALL_USER_DISPATCH, unix.PR_SYS_DISPATCH_ON, 0, 0, refusalPtr(&refusalNothing[0])), refusalWant(unix.EINVAL)},
 
 			{"prlimit64 of itself works", "stdio", refusalCall(unix.SYS_PRLIMIT64, hi, unix.RLIMIT_NOFILE|hi, 0, numbers), refusalOK},
 			{"prlimit64 of the parent", "stdio", func() error {
@@ -1964,6 +1995,15 @@ func TestRefusalPromises(t *testing.T) {
 				}
 				return row.f()
 			})
+			if row.promise == "pf" || row.promise == "unveil" { // a kernel can be built without
+				bare := pledgetest.Child(t, func() error {
+					refusalPrepare()
+					return row.f()
+				})
+				if bare.Err != "" && bare.Errno != syscall.Errno(row.granted) && bare.Errno == r.Errno {
+					t.Skipf("this kernel does not have it: without promises it says %q", bare.Errno.Error())
+				}
+			}
 			if row.granted == refusalOK {
 				r.OK()
 			} else {

@@ -567,6 +567,7 @@ func TestUnveilSockets(t *testing.T) {
 					return err
 				}
 				defer l.Close()
+				l.(*net.UnixListener).SetUnlinkOnClose(false) // which takes cpath
 				if err := errors.Join(pledge.Unveil("socket", c.may), pledge.Pledge("stdio rpath unix")); err != nil {
 					return err
 				}

@@ -1,0 +1,441 @@
+//go:build linux
+
+// Matrix runs the tests of this module on real kernels, in QEMU machines, and
+// prints a table of what became of them. It is run in the module's root:
+//
+//	go run ./internal/vmtest/cmd/matrix [-quick] [-only REGEXP] [-write docs/matrix.md]
+//
+// It builds the tests once for each architecture and way to build, and boots
+// one machine for each of these and kernel. It exits with status 1 if a test
+// failed or does not build, and 3 if there was nothing that could be run. What
+// could not be fetched is "not run", which is told loudly but is no failure:
+// archives drop what is old.
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/gopledge/pledge/internal/vmtest"
+)
+
+func main() {
+	m := &matrix{}
+	quick := flag.Bool("quick", false, "only what fits into a few minutes")
+	only := flag.String("only", "", "run only the cells whose name, such as arm64-6.1-go, matches the regular expression")
+	write := flag.String("write", "", "write the report to this file too")
+	list := flag.Bool("list", false, "print the names of the cells and do nothing")
+	dir := flag.String("store", "", "folder for kernels and all else that is kept (default: pledge-vmtest in the user's cache)")
+	refresh := flag.Bool("refresh", false, "fetch kernels and root trees anew")
+	flag.BoolVar(&m.fresh, "fresh", false, "run also what passed before and has not changed since")
+	flag.StringVar(&m.run, "run", "", "run only the tests that match the regular expression, as with go test")
+	flag.IntVar(&m.machines, "machines", 2, "how many machines run at a time")
+	flag.StringVar(&m.logs, "logs", "", "folder to write the whole output of each cell to")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	store, err := vmtest.OpenStore(*dir)
+	if err != nil {
+		fatal(err)
+	}
+	store.Log, store.Refresh = os.Stderr, *refresh
+	m.store = store
+	cells, err := choose(*quick, *only)
+	if err != nil {
+		fatal(err)
+	}
+	if *list {
+		for _, c := range cells {
+			fmt.Println(c.name())
+		}
+		return
+	}
+	if m.work, err = os.MkdirTemp("", "matrix-"); err != nil {
+		fatal(err)
+	}
+	var stop func()
+	m.ctx, stop = signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err = m.prepare(cells)
+	if err == nil {
+		m.runAll(cells)
+		err = context.Cause(m.ctx)
+	}
+	if err == nil {
+		m.report(os.Stdout, cells, false)
+		if *write != "" {
+			var b bytes.Buffer
+			m.report(&b, cells, true)
+			err = os.WriteFile(*write, b.Bytes(), 0o644)
+		}
+	}
+	os.RemoveAll(m.work)
+	if err != nil {
+		fatal(err)
+	}
+	if n := len(filter(cells, func(c *cell) bool { return c.notRun != "" })); n > 0 {
+		fmt.Fprintf(os.Stderr, "matrix: NOT RUN: %d of %d cells, see above\n", n, len(cells))
+	}
+	os.Exit(status(cells))
+}
+
+func fatal(err error) {
+	fmt.Fprintf(os.Stderr, "matrix: %v\n", err)
+	os.Exit(1)
+}
+
+// choose returns the cells to run.
+func choose(quick bool, only string) ([]*cell, error) {
+	re, err := regexp.Compile(only)
+	if err != nil {
+		return nil, err
+	}
+	var chosen []*cell
+	for _, c := range allCells() {
+		if (!quick || c.quick) && re.MatchString(c.name()) {
+			chosen = append(chosen, c)
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("no cell matches %q", only)
+	}
+	return chosen, nil
+}
+
+func status(cells []*cell) int {
+	if slices.ContainsFunc(cells, func(c *cell) bool { return len(c.Tally.Failures) > 0 }) {
+		return 1
+	}
+	if !slices.ContainsFunc(cells, func(c *cell) bool { return c.notRun == "" }) {
+		return 3
+	}
+	return 0
+}
+
+type matrix struct {
+	ctx      context.Context // ends when the user wants that
+	store    *vmtest.Store
+	work     string // folder of this run
+	fresh    bool
+	run      string
+	logs     string
+	machines int
+
+	suite    string            // Debian's, of this system
+	versions map[string]string // of what took part, by name
+	inits    map[string]string // vminit by architecture
+}
+
+// prepare makes what all cells need.
+func (m *matrix) prepare(cells []*cell) error {
+	needs := []string{"dpkg-deb=dpkg"}
+	archs := map[string]bool{}
+	for _, c := range cells {
+		archs[c.arch] = true
+	}
+	if archs["amd64"] {
+		needs = append(needs, "qemu-system-x86_64=qemu-system-x86")
+	}
+	if archs["arm64"] {
+		needs = append(needs, "qemu-system-aarch64=qemu-system-arm")
+	}
+	for _, c := range cells {
+		needs = append(needs, c.build.needs(c.arch)...)
+	}
+	slices.Sort(needs)
+	if err := vmtest.Install(os.Stderr, slices.Compact(needs)...); err != nil {
+		return err
+	}
+	release, err := os.ReadFile("/etc/os-release")
+	if err != nil {
+		return err
+	}
+	codename := regexp.MustCompile(`(?m)^VERSION_CODENAME=(\w+)`).FindSubmatch(release)
+	if codename == nil {
+		return errors.New("/etc/os-release does not say which release of Debian this is")
+	}
+	m.suite = string(codename[1])
+	m.versions, m.inits = map[string]string{}, map[string]string{}
+	m.versions["Go"] = output("go", "env", "GOVERSION")
+	m.versions["QEMU"], _, _ = strings.Cut(output("qemu-system-x86_64", "--version"), "\n")
+	for arch := range archs {
+		m.inits[arch] = filepath.Join(m.work, "vminit-"+arch)
+		if err := goCommand([]string{"CGO_ENABLED=0", "GOARCH=" + arch}, "build", "-ldflags=-s -w", "-o", m.inits[arch], "./internal/vmtest/cmd/vminit"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func output(name string, args ...string) string {
+	out, err := exec.Command(name, args...).Output()
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// goCommand runs a go command under an environment.
+func goCommand(env []string, args ...string) error {
+	cmd := exec.Command("go", args...)
+	cmd.Env = append(os.Environ(), env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s go %s: %w\n%s", strings.Join(env, " "), strings.Join(args, " "), err, out)
+	}
+	return nil
+}
+
+// rootPackages are what the machines have besides the tests: what these start.
+var rootPackages = []string{"bash", "coreutils", "dash", "findutils", "grep", "libseccomp2", "mawk", "netbase", "procps", "sed", "tzdata", "util-linux"}
+
+// A testSet is the tests of this module, built in one way.
+type testSet struct {
+	archive  string // with the binaries and the module's files
+	hash     string // of the archive and what else counts
+	packages []testPackage
+	notRun   error // something could not be fetched
+	err      error // it does not build
+}
+
+type testPackage struct{ path, dir, binary string }
+
+// moduleDir is where the module is in the machine, and commandFile the command
+// pledge. There is no Go in it to build the command with, so tests that start
+// it are told by $PLEDGE_COMMAND where it is.
+const (
+	moduleDir   = "/pledge"
+	commandFile = "/usr/bin/pledge"
+)
+
+func (m *matrix) buildTests(arch string, b *build) *testSet {
+	set := &testSet{archive: filepath.Join(m.work, arch+"-"+b.name+".cpio")}
+	env, err := b.prepare(m, arch)
+	if err != nil {
+		set.notRun = err
+		return set
+	}
+	set.err = func() error {
+		env = append(env, "GOOS=linux", "GOARCH="+arch)
+		list := exec.Command("go", append(append([]string{"list"}, b.flags...), "-f", "{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}\t{{.Dir}}{{end}}", "./...")...)
+		list.Env = append(os.Environ(), env...)
+		list.Stderr = os.Stderr
+		out, err := list.Output()
+		if err != nil {
+			return fmt.Errorf("go list: %w", err)
+		}
+		root, err := os.Getwd()
+		if err != nil {
+			return err
+		}
+		f, err := os.Create(set.archive)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		a := vmtest.NewArchive(f)
+		for line := range strings.Lines(string(out)) {
+			path, dir, ok := strings.Cut(strings.TrimSpace(line), "\t")
+			if !ok || strings.Contains(path, "/internal/vmtest") {
+				continue
+			}
+			rel, err := filepath.Rel(root, dir)
+			if err != nil {
+				return err
+			}
+			name := strings.ReplaceAll(rel, "/", "-") + ".test"
+			if rel == "." {
+				name = "pledge.test"
+			}
+			p := testPackage{path, filepath.Join(moduleDir, rel), "/tests/" + name}
+			file := filepath.Join(m.work, arch+"-"+b.name+"-"+name)
+			args := slices.Concat([]string{"test", "-c", "-o", file}, b.flags, []string{"-ldflags=-w " + b.ldflags, path})
+			if err := goCommand(env, args...); err != nil {
+				return err
+			}
+			if err := a.Tree(p.binary, file, nil); err != nil {
+				return err
+			}
+			os.Remove(file)
+			set.packages = append(set.packages, p)
+		}
+		if _, err := os.Stat("cmd/pledge"); err == nil {
+			file := filepath.Join(m.work, arch+"-"+b.name+"-command")
+			if err := goCommand(env, slices.Concat([]string{"build", "-o", file}, b.flags, []string{"-ldflags=-w " + b.ldflags, "./cmd/pledge"})...); err != nil {
+				return err
+			}
+			if err := a.Tree(commandFile, file, nil); err != nil {
+				return err
+			}
+		}
+		if err := a.Tree(moduleDir, root, func(name string) bool { return strings.HasPrefix(filepath.Base(name), ".") }); err != nil {
+			return err
+		}
+		if err := errors.Join(a.Close(), f.Close()); err != nil {
+			return err
+		}
+		data, err := os.ReadFile(set.archive)
+		set.hash = fmt.Sprintf("%x", sha256.Sum256(data))
+		return err
+	}()
+	return set
+}
+
+// runAll runs the cells.
+func (m *matrix) runAll(cells []*cell) {
+	var wg sync.WaitGroup
+	free := make(chan bool, m.machines)
+	sets := map[string]*testSet{}
+	for _, c := range cells {
+		if m.ctx.Err() != nil {
+			break
+		}
+		// Building and fetching is done while machines run, one at a time.
+		key := c.arch + "-" + c.build.name
+		set := sets[key]
+		if set == nil {
+			began := time.Now()
+			set = m.buildTests(c.arch, c.build)
+			sets[key] = set
+			fmt.Fprintf(os.Stderr, "%s: built in %.0fs\n", key, time.Since(began).Seconds())
+		}
+		if set.err != nil {
+			fmt.Fprintf(os.Stderr, "%s: FAILED: %v\n", c.name(), set.err)
+			c.Tally.Failures = []vmtest.Verdict{{Package: "the build", Text: set.err.Error()}}
+			continue
+		}
+		kernel, root, err := m.fetch(c)
+		if err = errors.Join(set.notRun, err); err != nil {
+			c.notRun = err.Error()
+			fmt.Fprintf(os.Stderr, "%s: NOT RUN: %v\n", c.name(), err)
+			continue
+		}
+		free <- true
+		wg.Go(func() {
+			defer func() { <-free }()
+			m.runCell(c, set, kernel, root)
+		})
+	}
+	wg.Wait()
+}
+
+func (m *matrix) fetch(c *cell) (kernel *vmtest.Kernel, root string, err error) {
+	kernel, err = m.store.Kernel(c.arch, c.kernel.version, c.kernel.flavour, c.kernel.suites...)
+	if err != nil {
+		return nil, "", err
+	}
+	c.Kernel = kernel.Package
+	root, err = m.store.Root(c.arch, m.suite, rootPackages...)
+	return kernel, root, err
+}
+
+// testTime is how long the tests of one package may take.
+const testTime = 30 * time.Minute
+
+func (m *matrix) runCell(c *cell, set *testSet, kernel *vmtest.Kernel, root string) {
+	outputs := make([]bytes.Buffer, len(set.packages))
+	machine := &vmtest.Machine{
+		Arch:     c.arch,
+		Kernel:   kernel.File,
+		Init:     m.inits[c.arch],
+		Archives: []string{root, set.archive},
+		Append:   c.append,
+		Limit:    time.Duration(len(set.packages)) * testTime,
+		Output:   func(i int) io.Writer { return &outputs[i] },
+	}
+	for _, p := range set.packages {
+		args := []string{p.binary, "-test.v=test2json", "-test.paniconexit0", "-test.timeout=" + testTime.String()}
+		if !c.long {
+			args = append(args, "-test.short")
+		}
+		if m.run != "" {
+			args = append(args, "-test.run="+m.run)
+		}
+		machine.Commands = append(machine.Commands, vmtest.Command{Argv: args, Dir: p.dir, UID: c.uid, Env: []string{"PLEDGE_COMMAND=" + commandFile}, Limit: testTime + time.Minute})
+	}
+
+	// As with go test: what passed and has not changed since is not run anew.
+	facts, _ := json.Marshal([]any{set.hash, kernel.Package, filepath.Base(root), c.append, machine.Commands, c.kernel.landlock, c.proof, m.versions})
+	memory := filepath.Join(m.store.Dir, "passed", fmt.Sprintf("%x.json", sha256.Sum256(facts)))
+	if b, err := os.ReadFile(memory); err == nil && !m.fresh && json.Unmarshal(b, &c.result) == nil {
+		fmt.Fprintf(os.Stderr, "%s: %s (passed before, unchanged)\n", c.name(), c.summary())
+		return
+	}
+
+	began := time.Now()
+	run, err := machine.Run(m.ctx)
+	if m.ctx.Err() != nil {
+		return
+	}
+	if run == nil {
+		run = &vmtest.Run{}
+	}
+	c.Date, c.Release, c.Landlock = began.UTC().Format(time.DateOnly), run.Release, run.Landlock
+	var all bytes.Buffer
+	for i, p := range set.packages {
+		fmt.Fprintf(&all, "==== %s\n%s", p.path, outputs[i].Bytes())
+		if i > len(run.Exits) {
+			break // the machine failed before these, which is told below
+		}
+		exit := vmtest.Exit{Status: -1, Message: "the machine failed"}
+		if i < len(run.Exits) {
+			exit = run.Exits[i]
+		}
+		fmt.Fprintf(&all, "==== %s\n", exit.Message)
+		t, err := vmtest.ReadOutput(p.path, outputs[i].Bytes(), exit)
+		if err != nil {
+			t = &vmtest.Tally{Failures: []vmtest.Verdict{{Package: p.path, Text: err.Error()}}}
+		}
+		c.Tally.Add(t)
+	}
+	wrong := func(format string, args ...any) {
+		c.Tally.Failures = append(c.Tally.Failures, vmtest.Verdict{Package: "the machine", Text: fmt.Sprintf(format, args...)})
+	}
+	if err != nil {
+		wrong("%v", err)
+	} else if m.run == "" {
+		// A row that is not what it is called would prove nothing.
+		if want := c.wantLandlock(); run.Landlock != want {
+			wrong("this kernel has Landlock ABI %d, want %d", run.Landlock, want)
+		}
+		if c.proof != "" && !bytes.Contains(all.Bytes(), []byte(c.proof)) {
+			wrong("no test printed %q", c.proof)
+		}
+		if c.Tally.Passed == 0 {
+			wrong("no test passed")
+		}
+	}
+	if m.logs != "" {
+		err := errors.Join(os.MkdirAll(m.logs, 0o777), os.WriteFile(filepath.Join(m.logs, c.name()+".txt"), all.Bytes(), 0o666))
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "matrix: %v\n", err)
+		}
+	}
+	fmt.Fprintf(os.Stderr, "%s: %s in %.0fs (%.0fs of CPU time)\n", c.name(), c.summary(), time.Since(began).Seconds(), run.CPU.Seconds())
+	for _, f := range c.Tally.Failures {
+		fmt.Fprintf(os.Stderr, "%s: FAILED: %s %s\n\t%s\n", c.name(), f.Package, f.Test, strings.ReplaceAll(f.Text, "\n", "\n\t"))
+	}
+	if len(c.Tally.Failures) > 0 {
+		return
+	}
+	if b, err := json.Marshal(&c.result); err == nil && os.MkdirAll(filepath.Dir(memory), 0o777) == nil {
+		os.WriteFile(memory, b, 0o666)
+	}
+}

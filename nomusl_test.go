@@ -1,0 +1,5 @@
+//go:build !musl
+
+package pledge_test
+
+const contractMusl = false

@@ -30,6 +30,15 @@ func Detach(tid int, sig unix.Signal) error {
 	return request(unix.PTRACE_DETACH, tid, 0, uintptr(sig))
 }
 
+// CPU returns the processor that the calling thread runs on.
+func CPU() (int, error) {
+	var cpu uint32
+	if _, _, e := unix.RawSyscall(unix.SYS_GETCPU, uintptr(unsafe.Pointer(&cpu)), 0, 0); e != 0 {
+		return 0, e
+	}
+	return int(cpu), nil
+}
+
 // A Stop is what PTRACE_GET_SYSCALL_INFO (Linux 5.3) says of a stopped thread.
 type Stop struct {
 	Entry bool        // it is about to make Call

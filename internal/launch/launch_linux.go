@@ -137,6 +137,7 @@ func (c *Command) trace(p *kernel.Process, conf *bridge.Confinement, ruleset int
 		pid: p.PID, threads: map[int]*thread{p.PID: {}},
 		loading: conf.Loading(p.PID), refuse: s.refuse, ruleset: ruleset,
 	}
+	defer t.unpin()
 	err := t.confine(func(in *injector) error {
 		if ruleset >= 0 {
 			if err := in.restrict(ruleset, conf.Optional); err != nil {

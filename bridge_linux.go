@@ -111,7 +111,11 @@ func confine(t bridge.Target) (*bridge.Confinement, error) {
 	}
 	c.Loading = func(pid int) *policy.Policy { return pr.of(pid).loading(s, violation) }
 
-	wide := sync.OnceValue(func() *policy.Policy { return pr.rules(table, pr.held(s).With(alone), violation) })
+	wide := sync.OnceValue(func() *policy.Policy {
+		pr := pr
+		pr.abi.Version = max(pr.abi.Version, 1) // what is asked for; whether it is to be had, open says
+		return pr.rules(table, pr.held(s).With(alone), violation)
+	})
 	c.Open = func(call *policy.Data, path string) policy.Verdict { return pr.open(wide(), s, call, path) }
 	return c, nil
 }

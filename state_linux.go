@@ -99,6 +99,9 @@ func (c Config) enforce(next State) error {
 		default:
 			p.filter = nil
 			p.next.Seccomp, p.next.Compiler = false, "" // not for these promises
+			if p.apart {
+				p.ruleset = nil // by itself it is good for nothing
+			}
 		}
 	}
 
@@ -159,6 +162,7 @@ type plan struct {
 	next      State
 	ruleset   *landlock.Ruleset // nil: nothing more for Landlock to take away
 	files     *landlock.Ruleset // what of it is for promises
+	apart     bool              // the ruleset takes nothing away
 	filter    *Filter           // nil: the one in force does
 	held      Set
 	violation policy.Verdict
@@ -226,7 +230,7 @@ func (pr process) plan(c Config, now, next State) (*plan, error) {
 	case p.files.Empty() && next.Pledged && p.violation != policy.Log && now.Landlock == 0 && pr.abi.ThreadSync():
 		// Where one call reaches all threads, it is worth it.
 		if r := apart(promises, pr.abi); !r.Empty() {
-			p.ruleset = r
+			p.ruleset, p.apart = r, true
 		}
 	}
 	if p.ruleset != nil && libc.Broadcasts && !pr.abi.ThreadSync() && inForce.filtered && !now.mayRead() && inForce.tasks < 0 {

@@ -23,15 +23,15 @@
 // long: glibc and musl leave it out of all masks, and so does the Go runtime.
 #define SIGNAL 33
 
-// The kernel's struct sigaction.
+// The kernel's struct sigaction, which on arm64 has the restorer, too, and does
+// not use it.
 struct kernel_sigaction {
 	void (*handler)(int, siginfo_t *, void *);
 	unsigned long flags;
-#ifdef __x86_64__
 	void (*restorer)(void);
-#endif
 	uint64_t mask;
 };
+_Static_assert(sizeof(struct kernel_sigaction) == 32, "the kernel copies as much");
 
 #ifdef __x86_64__
 #define SA_RESTORER 0x04000000

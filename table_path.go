@@ -202,6 +202,13 @@ func restriction(s Set) *landlock.Ruleset {
 	r := &landlock.Ruleset{FS: f.may.rights()}
 	if r.FS != 0 {
 		r.Paths = f.rules()
+		if s.Has(Cpath) {
+			// Whatever else it is about, Landlock refuses to rename and link from one
+			// directory to another, unless told otherwise (Linux 5.19), and then only
+			// what gains no right by it.
+			r.FS |= unix.LANDLOCK_ACCESS_FS_REFER
+			r.Paths = append(r.Paths, landlock.PathRule{Path: "/", Access: unix.LANDLOCK_ACCESS_FS_REFER})
+		}
 	}
 	if s.Has(DNS) && !s.Has(Inet) {
 		const domain = 53

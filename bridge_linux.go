@@ -16,6 +16,7 @@ import (
 
 	"github.com/gopledge/pledge/internal/bpf"
 	"github.com/gopledge/pledge/internal/bridge"
+	"github.com/gopledge/pledge/internal/landlock"
 	"github.com/gopledge/pledge/internal/policy"
 	"github.com/gopledge/pledge/internal/sysnum"
 )
@@ -96,6 +97,19 @@ func confine(t bridge.Target) (*bridge.Confinement, error) {
 		c.Ruleset = restriction(pr.held(s)).Trim(pr.abi)
 	}
 
+	if !t.Lax || len(t.Unveil) > 0 {
+		c.Fence = fence(c.Ruleset, pr.abi)
+		switch {
+		case !t.AtExec && c.Ruleset != nil && c.Ruleset.FS&loading == 0:
+			c.Ruleset = nil // the fence is all of it
+		case t.AtExec:
+			if c.Ruleset.Empty() {
+				c.Ruleset = c.Fence
+			}
+			c.Fence = nil
+		}
+	}
+
 	violation := t.Violation
 	if s.Has(Error) {
 		violation = Config{}.violation(s)
@@ -112,6 +126,26 @@ func confine(t bridge.Target) (*bridge.Confinement, error) {
 	wide := sync.OnceValue(func() *policy.Policy { return pr.rules(table, pr.held(s).With(alone), violation) })
 	c.Open = func(call *policy.Data, path string) policy.Verdict { return pr.open(wide(), s, call, path) }
 	return c, nil
+}
+
+// loading are the Landlock rights that it takes to load a program.
+const loading = landlock.Read | landlock.Execute
+
+// fence returns what of a ruleset can be in force while a program is loaded. It
+// is not empty even if the ruleset is, from Linux 5.19 on: before, there is no
+// way to make a ruleset of files that takes nothing.
+func fence(r *landlock.Ruleset, abi landlock.ABI) *landlock.Ruleset {
+	f := &landlock.Ruleset{}
+	if !r.Empty() {
+		f.FS, f.Net, f.Scoped, f.Ports = r.FS&^loading, r.Net, r.Scoped, r.Ports
+		f.Paths = slices.Clone(r.Paths)
+	}
+	const refer = unix.LANDLOCK_ACCESS_FS_REFER
+	if f.FS&refer == 0 && abi.FS()&refer != 0 {
+		f.FS |= refer
+		f.Paths = append(f.Paths, landlock.PathRule{Path: "/", Access: refer})
+	}
+	return f.Trim(abi)
 }
 
 // of is the same process by another id.

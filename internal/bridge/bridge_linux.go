@@ -24,7 +24,12 @@ type Path struct{ Path, Permissions string }
 
 // A Confinement is what holds it to them.
 type Confinement struct {
-	Ruleset *landlock.Ruleset // to be put in force first, if it is not empty
+	// What is to be put in force in front of the filter, if it is not empty: the
+	// fence before the program is loaded, the ruleset when it is. The fence takes
+	// nothing that loading needs. To be in any domain of Landlock's keeps a
+	// process from the memory and the descriptors of others, which are files in
+	// /proc: with those of the launcher it would let itself free.
+	Fence, Ruleset *landlock.Ruleset
 
 	// Compile makes the filter. The process id is the target's, which "its own
 	// pid" is in conditions.

@@ -28,11 +28,12 @@ import (
 // startStage makes the process that is to be the second stage.
 func (c *Command) startStage(socket, ruleset int) (*kernel.Process, error) {
 	args := []string{"pledge", "run", "--stage", fmt.Sprintf("%d,%d", socket, ruleset), "-p", "", "--", c.Path}
-	return kernel.Fork("/proc/self/exe", append(args, c.Args...), c.Env)
+	return kernel.Fork("/proc/self/exe", append(args, c.Args...), c.Env, -1)
 }
 
 // atExec hands the stage its filter, and takes the listener in return.
 func (c *Command) atExec(p *kernel.Process, conf *bridge.Confinement, socket int) (Outcome, error) {
+	kernel.HideMemory()
 	p.Release()
 	s := c.supervisor(p, conf)
 	defer s.report.close()

@@ -45,7 +45,17 @@ func (c *Command) Run() (Outcome, error) {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return Outcome{}, failed("prctl(PR_SET_NO_NEW_PRIVS)", err)
 	}
-	start := func() (*kernel.Process, error) { return kernel.Fork(c.Path, c.Args, c.Env) }
+	start := func() (*kernel.Process, error) {
+		fence := -1
+		if !conf.Fence.Empty() {
+			var err error
+			if fence, err = kernel.CreateRuleset(conf.Fence, unix.O_PATH); err != nil {
+				return nil, err
+			}
+			defer unix.Close(fence)
+		}
+		return kernel.Fork(c.Path, c.Args, c.Env, fence)
+	}
 	supervise := func(p *kernel.Process) (Outcome, error) { return c.trace(p, conf, ruleset) }
 	if c.AtExec {
 		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -64,7 +74,7 @@ func (c *Command) Run() (Outcome, error) {
 	}
 	p, err := start()
 	if err != nil {
-		return Outcome{}, failed("fork", err)
+		return Outcome{}, failed("starting a process", err)
 	}
 	defer unix.Close(p.PIDFD)
 	if ruleset >= 0 {
@@ -116,6 +126,7 @@ func (c *Command) trace(p *kernel.Process, conf *bridge.Confinement, ruleset int
 		}
 		return Outcome{}, failed("cannot trace the program, as where another program traces or a container forbids it; try --at-exec", err)
 	}
+	kernel.HideMemory()
 	p.Release()
 
 	// The filter is compiled while the program is loaded.
@@ -163,9 +174,11 @@ func (c *Command) trace(p *kernel.Process, conf *bridge.Confinement, ruleset int
 	if err != errEnded {
 		t.kill()
 	}
-	switch errno := p.Failure(); {
-	case errno != 0:
+	switch errno, executing := p.Failure(); {
+	case errno != 0 && executing:
 		return Outcome{}, c.notExecuted(errno)
+	case errno != 0:
+		return Outcome{}, failed("landlock_restrict_self", errno)
 	case err == errViolation:
 		return Outcome{Violated: true}, nil
 	case errors.Is(err, errEnded), errors.Is(err, unix.ESRCH): // it exited, or somebody killed it

@@ -88,6 +88,9 @@ func confine(t bridge.Target) (*bridge.Confinement, error) {
 		return nil, err
 	}
 	c := &bridge.Confinement{}
+	if !s.Has(Rpath) && !t.Lax {
+		c.Reads = func(path string) bool { return pr.means(s, path, reading) }
+	}
 	if len(t.Unveil) > 0 {
 		if err := pr.unveilFor(c, t.Unveil, s); err != nil {
 			c.Close()
@@ -158,7 +161,6 @@ func (pr process) of(pid int) process {
 // the filter out, or get something away from whoever is to install it, is not
 // part of it: a filter, a Landlock ruleset, another program, another process.
 func (pr process) loading(s Set, violation policy.Verdict) *policy.Policy {
-	pr.unveiled = false // not yet
 	p := pr.policy(s.With(Stdio, Rpath, ProtExec).Without(Proc, Exec), violation)
 	p.Grants = slices.DeleteFunc(p.Grants, func(r policy.Rule) bool {
 		switch r.Nr {
@@ -193,6 +195,20 @@ func (pr *process) unveilFor(c *bridge.Confinement, paths []bridge.Path, s Set) 
 		n.may = may
 		nodes = addNode(nodes, n)
 	}
+	if c.Reads == nil {
+		c.Reads = func(path string) bool {
+			if pr.means(s, path, reading) {
+				return true
+			}
+			var may permissions
+			for _, n := range nodes { // sorted: the longest is last
+				if n.path == path || (&veilNode{path: path}).below(n.path) {
+					may = n.may
+				}
+			}
+			return may&(mayRead|mayExecute) != 0
+		}
+	}
 	pr.unveiled = true
 	if err := checkUnix(s, pr.abi); err != nil {
 		return err
@@ -216,18 +232,21 @@ func (pr process) open(wide *policy.Policy, s Set, call *policy.Data, path strin
 	if wide.Evaluate(call) != policy.Allow {
 		return policy.KillProcess
 	}
-	for _, r := range filesOf(pr.held(s)).rows {
-		if r.covers(path) {
-			if pr.abi.Version == 0 {
-				return policy.Errno(uint16(unix.EACCES))
-			}
-			return policy.Allow
+	if pr.means(s, path, 0) {
+		if pr.abi.Version == 0 {
+			return policy.Errno(uint16(unix.EACCES))
 		}
+		return policy.Allow
 	}
 	if (s.Has(DNS) || s.Has(Getpw)) && (path == "/etc/ld.so.cache" || strings.Contains(filepath.Base(path), ".so")) {
 		return policy.Errno(uint16(unix.EACCES)) // modules that nsswitch.conf names
 	}
 	return policy.KillProcess
+}
+
+// means reports whether a set of promises means a path for an access.
+func (pr process) means(s Set, path string, a access) bool {
+	return slices.ContainsFunc(filesOf(pr.held(s)).rows, func(r pathRow) bool { return r.may&a == a && r.covers(path) })
 }
 
 // refusals returns the rows that refuse a call, in the table's order.

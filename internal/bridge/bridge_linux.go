@@ -41,6 +41,12 @@ type Confinement struct {
 	// who is to install the filter.
 	Loading func(pid int) *policy.Policy
 
+	// Reads reports whether the program may read a path, absolute and clean and
+	// without symbolic links. Until Landlock knows, the launcher looks at what the
+	// target opens to read: this, and what loading takes. It is nil if it may read
+	// everything.
+	Reads func(path string) bool
+
 	// Open decides of an open of a path that the program asked the supervisor
 	// about: Allow lets it take place, since Landlock refuses it for any other
 	// file than one that the promises mean; an errno is the answer; all else is

@@ -143,7 +143,7 @@ func (c *Command) trace(p *kernel.Process, conf *bridge.Confinement, ruleset int
 	defer s.report.close()
 	t := &tracee{
 		pid: p.PID, threads: map[int]*thread{p.PID: {}},
-		loading: conf.Loading(p.PID), refuse: s.refuse, ruleset: ruleset,
+		loading: conf.Loading(p.PID), reads: conf.Reads, refuse: s.refuse, ruleset: ruleset,
 	}
 	err := t.confine(func(in *injector) error {
 		if ruleset >= 0 {

@@ -210,6 +210,14 @@ func (t *tracee) judge(tid int) error {
 		return ended(kernel.CancelCall(tid, unix.Errno(errno)))
 	}
 	if verdict == policy.Allow {
+		if tid == t.pid && sysnum.Name(stop.Call.Nr) == "exit" {
+			if err := t.findThreads(); err != nil {
+				return err
+			}
+			if len(t.threads) > 1 { // it would not be heard of before they have ended
+				return &Error{Status: StatusFailed, Msg: "a library ends the main thread before the program begins"}
+			}
+		}
 		if t.reads == nil || !opensToRead(&stop.Call) {
 			return nil
 		}

@@ -126,7 +126,10 @@ func confine(t bridge.Target) (*bridge.Confinement, error) {
 	}
 	c.Loading = func(pid int) *policy.Policy { return pr.of(pid).loading(s, violation) }
 
-	wide := sync.OnceValue(func() *policy.Policy { return pr.rules(table, pr.held(s).With(alone), violation) })
+	wide := sync.OnceValue(func() *policy.Policy {
+		held := pr.held(s).With(alone)
+		return pr.rules(table, held|filesOf(held).circumstances(), violation) // also where Landlock cannot tell files apart
+	})
 	c.Open = func(call *policy.Data, path string) policy.Verdict { return pr.open(wide(), s, call, path) }
 	return c, nil
 }

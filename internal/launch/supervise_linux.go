@@ -28,7 +28,7 @@ type supervisor struct {
 	report    *reporter
 	starts    atomic.Bool // the main process has yet to execute its program
 
-	telling  sync.Mutex // held from killing to having told
+	telling  sync.Mutex // held from killing or answering to having told
 	violated bool       // the main process was killed for a violation
 }
 
@@ -94,6 +94,9 @@ func (s *supervisor) decide(n *kernel.Notification) {
 		awaitEnd(pidfd)
 		return
 	}
+	// The program may end as soon as it has its answer.
+	s.telling.Lock()
+	defer s.telling.Unlock()
 	kernel.FailNotification(s.listener, n.ID, unix.ENOSYS)
 	s.report.print(line)
 }

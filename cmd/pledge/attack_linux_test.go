@@ -4,6 +4,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -126,6 +127,29 @@ func TestWithout(t *testing.T) {
 			cmd.Path = without
 			end(t, cmd).want(t, c.status, c.stdout, c.stderr)
 		})
+	}
+}
+
+// TestForeignProc runs where /proc is missing, or knows processes by other ids.
+func TestForeignProc(t *testing.T) {
+	p := program(t)
+	for _, c := range []struct{ name, shell string }{
+		{"none", "unshare -m sh -c 'umount -l /proc && exec \"$0\" \"$@\"'"},
+		{"of another pid namespace", "unshare -pf"},
+	} {
+		if out, err := exec.Command("sh", "-c", c.shell+" true").CombinedOutput(); err != nil {
+			t.Logf("%s: %v: %s", c.name, err, out)
+			t.Skip("namespaces cannot be made here")
+		}
+		for _, how := range []string{"", "--at-exec"} {
+			t.Run(c.name+" "+how, func(t *testing.T) {
+				out, err := exec.Command("sh", "-c", c.shell+" "+command()+" run "+how+" -p stdio -- "+p).CombinedOutput()
+				var exit *exec.ExitError
+				if !errors.As(err, &exit) || exit.ExitCode() != 125 || !regexp.MustCompile(`\Apledge: /proc must be mounted.*\n\z`).Match(out) {
+					t.Errorf("%v: %s", err, out)
+				}
+			})
+		}
 	}
 }
 

@@ -5,8 +5,10 @@ package launch
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -24,6 +26,10 @@ import (
 // Run is for a process that does nothing else: it changes the handling of
 // signals, and the thread that it runs on stays with it.
 func (c *Command) Run() (Outcome, error) {
+	if self, err := os.Readlink("/proc/self"); err != nil || self != strconv.Itoa(os.Getpid()) {
+		// What it says of a process would be of another one.
+		return Outcome{}, failed("/proc must be mounted, as of this process's own pid namespace (mount -t proc proc /proc)", err)
+	}
 	conf, err := bridge.Confine(bridge.Target{
 		Promises: c.Promises, Unveil: c.Unveil, Violation: policy.Notify, Lax: c.Violation == Log, AtExec: c.AtExec,
 	})

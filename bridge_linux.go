@@ -16,6 +16,7 @@ import (
 
 	"github.com/gopledge/pledge/internal/bpf"
 	"github.com/gopledge/pledge/internal/bridge"
+	"github.com/gopledge/pledge/internal/landlock"
 	"github.com/gopledge/pledge/internal/policy"
 	"github.com/gopledge/pledge/internal/sysnum"
 )
@@ -87,14 +88,28 @@ func confine(t bridge.Target) (*bridge.Confinement, error) {
 		return nil, err
 	}
 	c := &bridge.Confinement{}
+	if !s.Has(Rpath) && !t.Lax {
+		c.Reads = func(path string) bool { return pr.means(s, path, reading) }
+	}
 	if len(t.Unveil) > 0 {
 		if err := pr.unveilFor(c, t.Unveil, s); err != nil {
 			c.Close()
 			return nil, err
 		}
 	} else if !t.Lax {
-		if c.Ruleset = restriction(pr.held(s)).Trim(pr.abi); c.Ruleset.Empty() {
-			c.Ruleset, c.Optional = apart(s, pr.abi), true // the supervisor's memory, for one, is none of the program's business
+		c.Ruleset = restriction(pr.held(s)).Trim(pr.abi)
+	}
+
+	if !t.Lax || len(t.Unveil) > 0 {
+		c.Fence = fence(c.Ruleset, pr.abi)
+		switch {
+		case !t.AtExec && c.Ruleset != nil && c.Ruleset.FS&loading == 0:
+			c.Ruleset = nil // the fence is all of it
+		case t.AtExec:
+			if c.Ruleset.Empty() {
+				c.Ruleset = c.Fence
+			}
+			c.Fence = nil
 		}
 	}
 
@@ -112,12 +127,31 @@ func confine(t bridge.Target) (*bridge.Confinement, error) {
 	c.Loading = func(pid int) *policy.Policy { return pr.of(pid).loading(s, violation) }
 
 	wide := sync.OnceValue(func() *policy.Policy {
-		pr := pr
-		pr.abi.Version = max(pr.abi.Version, 1) // what is asked for; whether it is to be had, open says
-		return pr.rules(table, pr.held(s).With(alone), violation)
+		held := pr.held(s).With(alone)
+		return pr.rules(table, held|filesOf(held).circumstances(), violation) // also where Landlock cannot tell files apart
 	})
 	c.Open = func(call *policy.Data, path string) policy.Verdict { return pr.open(wide(), s, call, path) }
 	return c, nil
+}
+
+// loading are the Landlock rights that it takes to load a program.
+const loading = landlock.Read | landlock.Execute
+
+// fence returns what of a ruleset can be in force while a program is loaded. It
+// is not empty even if the ruleset is, from Linux 5.19 on: before, there is no
+// way to make a ruleset of files that takes nothing.
+func fence(r *landlock.Ruleset, abi landlock.ABI) *landlock.Ruleset {
+	f := &landlock.Ruleset{}
+	if !r.Empty() {
+		f.FS, f.Net, f.Scoped, f.Ports = r.FS&^loading, r.Net, r.Scoped, r.Ports
+		f.Paths = slices.Clone(r.Paths)
+	}
+	const refer = unix.LANDLOCK_ACCESS_FS_REFER
+	if f.FS&refer == 0 && abi.FS()&refer != 0 {
+		f.FS |= refer
+		f.Paths = append(f.Paths, landlock.PathRule{Path: "/", Access: refer})
+	}
+	return f.Trim(abi)
 }
 
 // of is the same process by another id.
@@ -130,7 +164,6 @@ func (pr process) of(pid int) process {
 // the filter out, or get something away from whoever is to install it, is not
 // part of it: a filter, a Landlock ruleset, another program, another process.
 func (pr process) loading(s Set, violation policy.Verdict) *policy.Policy {
-	pr.unveiled = false // not yet
 	p := pr.policy(s.With(Stdio, Rpath, ProtExec).Without(Proc, Exec), violation)
 	p.Grants = slices.DeleteFunc(p.Grants, func(r policy.Rule) bool {
 		switch r.Nr {
@@ -165,6 +198,20 @@ func (pr *process) unveilFor(c *bridge.Confinement, paths []bridge.Path, s Set) 
 		n.may = may
 		nodes = addNode(nodes, n)
 	}
+	if c.Reads == nil {
+		c.Reads = func(path string) bool {
+			if pr.means(s, path, reading) {
+				return true
+			}
+			var may permissions
+			for _, n := range nodes { // sorted: the longest is last
+				if n.path == path || (&veilNode{path: path}).below(n.path) {
+					may = n.may
+				}
+			}
+			return may&(mayRead|mayExecute) != 0
+		}
+	}
 	pr.unveiled = true
 	if err := checkUnix(s, pr.abi); err != nil {
 		return err
@@ -188,18 +235,21 @@ func (pr process) open(wide *policy.Policy, s Set, call *policy.Data, path strin
 	if wide.Evaluate(call) != policy.Allow {
 		return policy.KillProcess
 	}
-	for _, r := range filesOf(pr.held(s)).rows {
-		if r.covers(path) {
-			if pr.abi.Version == 0 {
-				return policy.Errno(uint16(unix.EACCES))
-			}
-			return policy.Allow
+	if pr.means(s, path, 0) {
+		if pr.abi.Version == 0 {
+			return policy.Errno(uint16(unix.EACCES))
 		}
+		return policy.Allow
 	}
 	if (s.Has(DNS) || s.Has(Getpw)) && (path == "/etc/ld.so.cache" || strings.Contains(filepath.Base(path), ".so")) {
 		return policy.Errno(uint16(unix.EACCES)) // modules that nsswitch.conf names
 	}
 	return policy.KillProcess
+}
+
+// means reports whether a set of promises means a path for an access.
+func (pr process) means(s Set, path string, a access) bool {
+	return slices.ContainsFunc(filesOf(pr.held(s)).rows, func(r pathRow) bool { return r.may&a == a && r.covers(path) })
 }
 
 // refusals returns the rows that refuse a call, in the table's order.

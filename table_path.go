@@ -203,8 +203,9 @@ func restriction(s Set) *landlock.Ruleset {
 	if r.FS != 0 {
 		r.Paths = f.rules()
 		if s.Has(Cpath) {
-			// A ruleset about files forbids moving them between directories, unless
-			// it says that it may be done.
+			// Whatever else it is about, Landlock refuses to rename and link from one
+			// directory to another, unless told otherwise (Linux 5.19), and then only
+			// what gains no right by it.
 			r.FS |= unix.LANDLOCK_ACCESS_FS_REFER
 			r.Paths = append(r.Paths, landlock.PathRule{Path: "/", Access: unix.LANDLOCK_ACCESS_FS_REFER})
 		}

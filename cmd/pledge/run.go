@@ -27,8 +27,9 @@ func runCommand() *cobra.Command {
 		Use:   "run -p PROMISES [-v PERMISSIONS:PATH]... [flags] -- COMMAND [ARGUMENT]...",
 		Short: "Run a program that knows nothing of promises under some",
 		Long: `run starts a program and holds it, and all that it executes, to promises from its
-entry point on. A violation ends it; a line on standard error names the program,
-the call and the promise that it lacks.
+entry point on; what loads it may besides read and map code. A violation ends it;
+a line on standard error names the program, the call and the promise that it
+lacks.
 
 The exit status is the program's, 159 for a violation, 125 if pledge failed, 126
 if the program cannot be executed, and 127 if there is none.`,
@@ -80,7 +81,7 @@ if the program cannot be executed, and 127 if there is none.`,
 	flags.StringVarP(&promises, "promises", "p", "", "the promises, as in \"stdio rpath\"")
 	flags.StringArrayVarP(&unveil, "unveil", "v", nil, "let the program see a path, as in rx:/usr; no others then")
 	flags.StringVar(&violation, "violation", "kill", "what becomes of a violation: kill, errno (ENOSYS) or log (let through: protects nothing)")
-	flags.BoolVar(&atExec, "at-exec", false, "set the filter before the program is executed, where it cannot be traced")
+	flags.BoolVar(&atExec, "at-exec", false, "set the filter before the program is executed, where it cannot be traced; adds \"stdio rpath\" and mapping of code")
 	flags.StringVar(&stage, "stage", "", "descriptors of the second stage of --at-exec")
 	flags.MarkHidden("stage")
 	cmd.MarkFlagRequired("promises")

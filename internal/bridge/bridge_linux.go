@@ -24,8 +24,12 @@ type Path struct{ Path, Permissions string }
 
 // A Confinement is what holds it to them.
 type Confinement struct {
-	Ruleset  *landlock.Ruleset // to be put in force first, if it is not empty
-	Optional bool              // it takes no files away: a process with several threads may do without
+	// What is to be put in force in front of the filter, if it is not empty: the
+	// fence before the program is loaded, the ruleset when it is. The fence takes
+	// nothing that loading needs. To be in any domain of Landlock's keeps a
+	// process from the memory and the descriptors of others, which are files in
+	// /proc: with those of the launcher it would let itself free.
+	Fence, Ruleset *landlock.Ruleset
 
 	// Compile makes the filter. The process id is the target's, which "its own
 	// pid" is in conditions.
@@ -36,6 +40,12 @@ type Confinement struct {
 	// and what loading takes, but nothing that would get it out of the hands of
 	// who is to install the filter.
 	Loading func(pid int) *policy.Policy
+
+	// Reads reports whether the program may read a path, absolute and clean and
+	// without symbolic links. Until Landlock knows, the launcher looks at what the
+	// target opens to read: this, and what loading takes. It is nil if it may read
+	// everything.
+	Reads func(path string) bool
 
 	// Open decides of an open of a path that the program asked the supervisor
 	// about: Allow lets it take place, since Landlock refuses it for any other

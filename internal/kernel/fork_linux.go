@@ -25,7 +25,7 @@ type Process struct {
 	PIDFD int
 
 	release  int // closing it ends the child; a byte lets it go
-	failures int // the errno of its execve
+	failures int // the errno of what failed, and whether it was execve
 }
 
 // Fork makes a child that executes a program as soon as it is told to. It is
@@ -33,10 +33,13 @@ type Process struct {
 // be traced with PTRACE_SEIZE: PTRACE_TRACEME would miss the stop behind execve
 // where SIGTRAP is blocked, and leave a gap before options can be set.
 //
+// A ruleset of Landlock, unless it is -1, is put in force on the child before,
+// which must have no_new_privs then.
+//
 // The child is killed when the calling thread ends, before execve and after. It
 // has the descriptors that are not close-on-exec, and the soft limit of
 // descriptors that this process has now: see [RestoreLimit].
-func Fork(path string, args, env []string) (*Process, error) {
+func Fork(path string, args, env []string, ruleset int) (*Process, error) {
 	argv0, err := syscall.BytePtrFromString(path)
 	if err != nil {
 		return nil, err
@@ -62,7 +65,7 @@ func Fork(path string, args, env []string) (*Process, error) {
 
 	c := child{
 		parent: uintptr(os.Getpid()),
-		wait:   uintptr(wait[0]), release: uintptr(wait[1]), fail: uintptr(fail[1]),
+		wait:   uintptr(wait[0]), release: uintptr(wait[1]), fail: uintptr(fail[1]), ruleset: ruleset,
 		path: unsafe.Pointer(argv0), argv: unsafe.Pointer(&argv[0]), envv: unsafe.Pointer(&envv[0]),
 	}
 	var pidfd int32
@@ -90,13 +93,14 @@ func (p *Process) Release() error {
 // Abandon ends the child instead.
 func (p *Process) Abandon() { unix.Close(p.release) }
 
-// Failure returns the errno of the child's execve once the child has ended or
-// executed its program; 0 if that did not fail.
-func (p *Process) Failure() syscall.Errno {
+// Failure returns the errno of what the child failed in, once the child has
+// ended or executed its program, and whether that was its execve; 0 if nothing
+// failed.
+func (p *Process) Failure() (e syscall.Errno, executing bool) {
 	defer unix.Close(p.failures)
-	var e [1]byte
-	unix.Read(p.failures, e[:])
-	return syscall.Errno(e[0])
+	var failure [2]byte
+	unix.Read(p.failures, failure[:])
+	return syscall.Errno(failure[0]), failure[1] != 0
 }
 
 // A child is what the child needs, made before it is there: it must not
@@ -104,8 +108,9 @@ func (p *Process) Failure() syscall.Errno {
 type child struct {
 	parent              uintptr
 	wait, release, fail uintptr
+	ruleset             int
 	path, argv, envv    unsafe.Pointer
-	byte                [1]byte
+	bytes               [2]byte
 }
 
 // fork forks. The child is a copy of this process with one thread, in which the
@@ -133,12 +138,19 @@ func (c *child) run() {
 	// The end of the parent is the end of the pipe, too.
 	syscall.RawSyscall(syscall.SYS_CLOSE, c.release, 0, 0)
 	syscall.RawSyscall6(syscall.SYS_PRCTL, syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0, 0, 0, 0)
-	n, _, _ := syscall.RawSyscall(syscall.SYS_READ, c.wait, uintptr(unsafe.Pointer(&c.byte)), 1)
+	n, _, _ := syscall.RawSyscall(syscall.SYS_READ, c.wait, uintptr(unsafe.Pointer(&c.bytes)), 1)
 	if ppid, _, _ := syscall.RawSyscall(syscall.SYS_GETPPID, 0, 0, 0); n == 1 && ppid == c.parent {
-		afterForkInChild()
-		_, _, e := syscall.RawSyscall(syscall.SYS_EXECVE, uintptr(c.path), uintptr(c.argv), uintptr(c.envv))
-		c.byte[0] = byte(e)
-		syscall.RawSyscall(syscall.SYS_WRITE, c.fail, uintptr(unsafe.Pointer(&c.byte)), 1)
+		var e syscall.Errno
+		if c.ruleset >= 0 {
+			_, _, e = syscall.RawSyscall(unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(c.ruleset), 0, 0)
+		}
+		if e == 0 {
+			afterForkInChild()
+			c.bytes[1] = 1
+			_, _, e = syscall.RawSyscall(syscall.SYS_EXECVE, uintptr(c.path), uintptr(c.argv), uintptr(c.envv))
+		}
+		c.bytes[0] = byte(e)
+		syscall.RawSyscall(syscall.SYS_WRITE, c.fail, uintptr(unsafe.Pointer(&c.bytes)), 2)
 	}
 	for {
 		syscall.RawSyscall(syscall.SYS_EXIT, 253, 0, 0)

@@ -9,11 +9,11 @@ import (
 // NativeArch marks the calls of this architecture.
 const NativeArch = unix.AUDIT_ARCH_X86_64
 
-// Machine code to stop a program at an address, and to stop it after a system
-// call. A thread that a breakpoint stopped is BreakpointLen behind its address.
+// Machine code to stop a program at an address, and to make a system call. A
+// thread that a breakpoint stopped is BreakpointLen behind its address.
 var (
-	Breakpoint     = []byte{0xcc}             // int3
-	CallBreakpoint = []byte{0x0f, 0x05, 0xcc} // syscall; int3
+	Breakpoint      = []byte{0xcc}       // int3
+	CallInstruction = []byte{0x0f, 0x05} // syscall
 )
 
 const (

@@ -10,11 +10,11 @@ import (
 // NativeArch marks the calls of this architecture.
 const NativeArch = unix.AUDIT_ARCH_AARCH64
 
-// Machine code to stop a program at an address, and to stop it after a system
-// call. A thread that a breakpoint stopped is BreakpointLen behind its address.
+// Machine code to stop a program at an address, and to make a system call. A
+// thread that a breakpoint stopped is BreakpointLen behind its address.
 var (
-	Breakpoint     = []byte{0x00, 0x00, 0x20, 0xd4}                         // brk #0
-	CallBreakpoint = []byte{0x01, 0x00, 0x00, 0xd4, 0x00, 0x00, 0x20, 0xd4} // svc #0; brk #0
+	Breakpoint      = []byte{0x00, 0x00, 0x20, 0xd4} // brk #0
+	CallInstruction = []byte{0x01, 0x00, 0x00, 0xd4} // svc #0
 )
 
 const (

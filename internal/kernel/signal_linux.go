@@ -7,6 +7,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// HideMemory keeps this process's memory from others of the same user, but for
+// those with CAP_SYS_PTRACE. It is inherited until execve(2), and a process that
+// has it cannot be traced.
+func HideMemory() { unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) }
+
 // DieOf ends the process by a signal as if nobody handled it, and without a core
 // file. It returns if the signal does not end processes.
 func DieOf(sig unix.Signal) {

@@ -28,11 +28,12 @@ import (
 // startStage makes the process that is to be the second stage.
 func (c *Command) startStage(socket, ruleset int) (*kernel.Process, error) {
 	args := []string{"pledge", "run", "--stage", fmt.Sprintf("%d,%d", socket, ruleset), "-p", "", "--", c.Path}
-	return kernel.Fork("/proc/self/exe", append(args, c.Args...), c.Env)
+	return kernel.Fork("/proc/self/exe", append(args, c.Args...), c.Env, -1)
 }
 
 // atExec hands the stage its filter, and takes the listener in return.
 func (c *Command) atExec(p *kernel.Process, conf *bridge.Confinement, socket int) (Outcome, error) {
+	kernel.HideMemory()
 	p.Release()
 	s := c.supervisor(p, conf)
 	defer s.report.close()
@@ -42,15 +43,18 @@ func (c *Command) atExec(p *kernel.Process, conf *bridge.Confinement, socket int
 	if err == nil {
 		err = writeProgram(socket, prog)
 	}
+	var failure [2]byte
+	n := 0
 	if err == nil {
-		s.listener, err = receiveDescriptor(socket)
+		s.listener, n, err = receiveDescriptor(socket, failure[:])
 	}
 	if err == nil {
 		go s.run()
 		_, err = unix.Write(socket, []byte{1})
 	}
-	var failure [2]byte
-	n, _ := unix.Read(socket, failure[:]) // the end comes with the execve
+	if n < len(failure) {
+		n, _ = unix.Read(socket, failure[:]) // the end comes with the execve
+	}
 	switch {
 	case n == len(failure):
 		err = c.stageFailed(failure)
@@ -162,25 +166,26 @@ func readProgram(socket int) ([]bpf.Insn, error) {
 	return prog, binary.Read(r, binary.LittleEndian, prog)
 }
 
-// receiveDescriptor receives the one descriptor that the stage sends.
-func receiveDescriptor(socket int) (int, error) {
+// receiveDescriptor receives the one descriptor that the stage sends, with one
+// byte, or n bytes of why it cannot.
+func receiveDescriptor(socket int, failure []byte) (fd, n int, err error) {
 	oob := make([]byte, unix.CmsgSpace(4))
 	for {
-		_, n, _, _, err := unix.Recvmsg(socket, make([]byte, 1), oob, unix.MSG_CMSG_CLOEXEC)
+		n, oobn, _, _, err := unix.Recvmsg(socket, failure, oob, unix.MSG_CMSG_CLOEXEC)
 		if err == unix.EINTR {
 			continue
 		}
 		if err != nil {
-			return -1, err
+			return -1, 0, err
 		}
-		msgs, err := unix.ParseSocketControlMessage(oob[:n])
+		msgs, err := unix.ParseSocketControlMessage(oob[:oobn])
 		if err != nil || len(msgs) != 1 {
-			return -1, unix.EPIPE // it has ended, or failed
+			return -1, n, unix.EPIPE // it has ended, or failed
 		}
 		fds, err := unix.ParseUnixRights(&msgs[0])
 		if err != nil || len(fds) != 1 {
-			return -1, unix.EPIPE
+			return -1, n, unix.EPIPE
 		}
-		return fds[0], nil
+		return fds[0], n, nil
 	}
 }

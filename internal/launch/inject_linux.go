@@ -34,12 +34,11 @@ func (t *tracee) inject(tid int, do func(*injector) error) error {
 	if err != nil {
 		return err
 	}
-	const trap = 1 << (unix.SIGTRAP - 1)
-	if err := kernel.SetSignalMask(tid, ^uint64(trap)); err != nil {
+	if err := kernel.SetSignalMask(tid, ^uint64(0)); err != nil {
 		return err
 	}
-	mask |= t.blocked & trap // which the breakpoint cleared
-	code, err := setPatch(tid, t.entry.addr, kernel.CallBreakpoint)
+	mask |= t.blocked & (1 << (unix.SIGTRAP - 1)) // which the breakpoint cleared
+	code, err := setPatch(tid, t.entry.addr, kernel.CallInstruction)
 	if err != nil {
 		return err
 	}
@@ -61,16 +60,18 @@ func (t *tracee) inject(tid int, do func(*injector) error) error {
 	return regs.Set(tid)
 }
 
-// call makes one system call.
+// call makes one system call, and no other: what the thread does when it is let
+// go on is not for its registers alone to say. Restartable sequences (rseq(2))
+// make the kernel move it, and its code can be in memory that others write to.
+// So it is stopped before the call happens, and behind it.
 func (in *injector) call(name string, nr uintptr, args ...uint64) (uint64, error) {
 	var all [6]uint64
 	copy(all[:], args)
 	if err := in.regs.Calling(nr, all).Set(in.tid); err != nil {
 		return 0, fmt.Errorf("%s: %w", name, err)
 	}
-	end := in.t.entry.addr + uint64(len(kernel.CallBreakpoint)-len(kernel.Breakpoint)) + kernel.BreakpointLen
-	for {
-		if err := unix.PtraceCont(in.tid, 0); err != nil {
+	for entered := false; ; {
+		if err := unix.PtraceSyscall(in.tid, 0); err != nil {
 			return 0, fmt.Errorf("%s: %w", name, err)
 		}
 		tid, ws, err := in.t.wait()
@@ -80,43 +81,49 @@ func (in *injector) call(name string, nr uintptr, args ...uint64) (uint64, error
 		if tid != in.tid {
 			return 0, fmt.Errorf("%s: thread %d does not stay stopped", name, tid)
 		}
-		regs, err := kernel.GetRegs(tid)
-		if err != nil {
-			return 0, fmt.Errorf("%s: %w", name, err)
-		}
-		if ws.StopSignal() == unix.SIGTRAP && event(ws) == 0 && regs.PC() == end {
+		// All signals are blocked but SIGSTOP, which cannot be: later, unless
+		// SIGCONT follows, which shows in a stop of its own. Another is a fault.
+		switch sig := ws.StopSignal(); {
+		case sig == syscallStop && entered:
+			regs, err := kernel.GetRegs(tid)
+			if err != nil {
+				return 0, fmt.Errorf("%s: %w", name, err)
+			}
 			result, err := regs.Result()
 			if err != nil {
 				return 0, fmt.Errorf("%s: %w", name, err)
 			}
 			return result, nil
-		}
-		// All signals are blocked but SIGSTOP, which cannot be: later, unless
-		// SIGCONT follows, which shows in a stop of its own.
-		switch sig := ws.StopSignal(); {
+		case sig == syscallStop:
+			stop, err := kernel.GetStop(tid)
+			if err != nil {
+				return 0, fmt.Errorf("%s: %w", name, err)
+			}
+			if c := stop.Call; !stop.Entry || c.Arch != kernel.NativeArch || c.Nr != uint32(nr) || c.Args != all {
+				return 0, fmt.Errorf("%s: the program makes another call instead", name)
+			}
+			entered = true
 		case sig == unix.SIGSTOP, event(ws) == unix.PTRACE_EVENT_STOP && sig != unix.SIGTRAP:
 			in.stops = true
 		case event(ws) == unix.PTRACE_EVENT_STOP:
 			in.stops = false
+		default:
+			return 0, fmt.Errorf("%s: the program gets %v instead", name, sig)
 		}
 	}
 }
 
 // restrict puts a Landlock ruleset in force, which the process has a descriptor
-// of, and closes that. One that is optional is left out where it could not be
-// put in force on all threads.
-func (in *injector) restrict(ruleset int, optional bool) error {
+// of, and closes that.
+func (in *injector) restrict(ruleset int) error {
 	// The threads that are held cannot follow: each would have to restrict itself,
 	// and with LANDLOCK_RESTRICT_SELF_TSYNC the call waits until they have.
-	n := len(in.t.threads)
-	if n > 1 && !optional {
+	if n := len(in.t.threads); n > 1 {
 		return &Error{Status: StatusFailed, Msg: fmt.Sprintf(
 			"a library has started threads before the program begins, and Landlock would restrict only one of the %d; promises that mean any file, as rpath and wpath together, do without it, and so does --at-exec", n)}
 	}
-	if n == 1 {
-		if _, err := in.call("landlock_restrict_self", unix.SYS_LANDLOCK_RESTRICT_SELF, uint64(ruleset), 0); err != nil {
-			return err
-		}
+	if _, err := in.call("landlock_restrict_self", unix.SYS_LANDLOCK_RESTRICT_SELF, uint64(ruleset), 0); err != nil {
+		return err
 	}
 	_, err := in.call("close", unix.SYS_CLOSE, uint64(ruleset))
 	return err

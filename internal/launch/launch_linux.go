@@ -5,8 +5,10 @@ package launch
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -24,6 +26,10 @@ import (
 // Run is for a process that does nothing else: it changes the handling of
 // signals, and the thread that it runs on stays with it.
 func (c *Command) Run() (Outcome, error) {
+	if self, err := os.Readlink("/proc/self"); err != nil || self != strconv.Itoa(os.Getpid()) {
+		// What it says of a process would be of another one.
+		return Outcome{}, failed("/proc must be mounted, as of this process's own pid namespace (mount -t proc proc /proc)", err)
+	}
 	conf, err := bridge.Confine(bridge.Target{
 		Promises: c.Promises, Unveil: c.Unveil, Violation: policy.Notify, Lax: c.Violation == Log, AtExec: c.AtExec,
 	})
@@ -45,7 +51,17 @@ func (c *Command) Run() (Outcome, error) {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return Outcome{}, failed("prctl(PR_SET_NO_NEW_PRIVS)", err)
 	}
-	start := func() (*kernel.Process, error) { return kernel.Fork(c.Path, c.Args, c.Env) }
+	start := func() (*kernel.Process, error) {
+		fence := -1
+		if !conf.Fence.Empty() {
+			var err error
+			if fence, err = kernel.CreateRuleset(conf.Fence, unix.O_PATH); err != nil {
+				return nil, err
+			}
+			defer unix.Close(fence)
+		}
+		return kernel.Fork(c.Path, c.Args, c.Env, fence)
+	}
 	supervise := func(p *kernel.Process) (Outcome, error) { return c.trace(p, conf, ruleset) }
 	if c.AtExec {
 		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -64,12 +80,9 @@ func (c *Command) Run() (Outcome, error) {
 	}
 	p, err := start()
 	if err != nil {
-		return Outcome{}, failed("fork", err)
+		return Outcome{}, failed("starting a process", err)
 	}
 	defer unix.Close(p.PIDFD)
-	// The program may be the same user's: the memory of what decides over it is
-	// not to be had in /proc then.
-	unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 	if ruleset >= 0 {
 		unix.Close(ruleset) // the child has it
 	}
@@ -119,6 +132,7 @@ func (c *Command) trace(p *kernel.Process, conf *bridge.Confinement, ruleset int
 		}
 		return Outcome{}, failed("cannot trace the program, as where another program traces or a container forbids it; try --at-exec", err)
 	}
+	kernel.HideMemory()
 	p.Release()
 
 	// The filter is compiled while the program is loaded.
@@ -135,12 +149,12 @@ func (c *Command) trace(p *kernel.Process, conf *bridge.Confinement, ruleset int
 	defer s.report.close()
 	t := &tracee{
 		pid: p.PID, threads: map[int]*thread{p.PID: {}},
-		loading: conf.Loading(p.PID), refuse: s.refuse, ruleset: ruleset,
+		loading: conf.Loading(p.PID), reads: conf.Reads, refuse: s.refuse, ruleset: ruleset,
 	}
 	defer t.unpin()
 	err := t.confine(func(in *injector) error {
 		if ruleset >= 0 {
-			if err := in.restrict(ruleset, conf.Optional); err != nil {
+			if err := in.restrict(ruleset); err != nil {
 				return err
 			}
 		}
@@ -167,9 +181,11 @@ func (c *Command) trace(p *kernel.Process, conf *bridge.Confinement, ruleset int
 	if err != errEnded {
 		t.kill()
 	}
-	switch errno := p.Failure(); {
-	case errno != 0:
+	switch errno, executing := p.Failure(); {
+	case errno != 0 && executing:
 		return Outcome{}, c.notExecuted(errno)
+	case errno != 0:
+		return Outcome{}, failed("landlock_restrict_self", errno)
 	case err == errViolation:
 		return Outcome{Violated: true}, nil
 	case errors.Is(err, errEnded), errors.Is(err, unix.ESRCH): // it exited, or somebody killed it

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 
@@ -30,6 +31,7 @@ type tracee struct {
 	pid     int
 	threads map[int]*thread
 	loading *policy.Policy
+	reads   func(path string) bool    // bridge.Confinement.Reads
 	refuse  func(*policy.Data) action // what becomes of a violation
 	ruleset int                       // the descriptor of a Landlock ruleset, or -1
 	entry   patch                     // the breakpoint at the entry point
@@ -254,6 +256,20 @@ func (t *tracee) judge(tid int) error {
 		return ended(kernel.CancelCall(tid, unix.Errno(errno)))
 	}
 	if verdict == policy.Allow {
+		if tid == t.pid && sysnum.Name(stop.Call.Nr) == "exit" {
+			if err := t.findThreads(); err != nil {
+				return err
+			}
+			if len(t.threads) > 1 { // it would not be heard of before they have ended
+				return &Error{Status: StatusFailed, Msg: "a library ends the main thread before the program begins"}
+			}
+		}
+		if t.reads == nil || !opensToRead(&stop.Call) {
+			return nil
+		}
+		if e := t.refuseToRead(tid, &stop.Call); e != 0 {
+			return ended(kernel.CancelCall(tid, e))
+		}
 		return nil
 	}
 	switch a := t.refuse(&stop.Call); {
@@ -403,6 +419,97 @@ func replaces(call *policy.Data, fd uint64) bool {
 		return arg(0) <= fd && fd <= arg(1)
 	}
 	return false
+}
+
+// opensToRead reports whether a call opens a file to read.
+func opensToRead(call *policy.Data) bool {
+	switch sysnum.Name(call.Nr) {
+	case "open":
+		return call.Args[1]&unix.O_ACCMODE != unix.O_WRONLY
+	case "openat":
+		return call.Args[2]&unix.O_ACCMODE != unix.O_WRONLY
+	}
+	return false
+}
+
+// consulted are files that the dynamic loader reads, and that libraries do which
+// want to know what machine they are on.
+var consulted = []string{
+	"/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/ld-musl-x86_64.path", "/etc/ld-musl-aarch64.path",
+	"/proc/cpuinfo", "/proc/meminfo", "/proc/filesystems", "/proc/stat", "/proc/sys/vm/overcommit_memory", "/proc/sys/crypto/fips_enabled",
+	"/sys/devices/system/cpu/online", "/sys/devices/system/cpu/possible", "/sys/kernel/mm/transparent_hugepage/enabled",
+	"/dev/urandom",
+}
+
+// consultedOwn are such files about the process itself, as it names them.
+var consultedOwn = []string{"/proc/self/maps", "/proc/self/auxv", "/proc/self/status", "/proc/self/cmdline"}
+
+// refuseToRead returns the errno for a thread that opens a file to read before
+// its program begins, or 0 if it may. Beside what it may read later, that is ELF
+// files, which are code, and what is consulted.
+func (t *tracee) refuseToRead(tid int, call *policy.Data) unix.Errno {
+	if len(t.threads) > 1 {
+		return unix.EACCES // others could change the path
+	}
+	dir, arg := int32(unix.AT_FDCWD), call.Args[0]
+	if sysnum.Name(call.Nr) == "openat" {
+		dir, arg = int32(call.Args[0]), call.Args[1]
+	}
+	path, err := kernel.ReadString(tid, arg)
+	if err != nil {
+		return unix.EFAULT
+	}
+	if slices.Contains(consultedOwn, path) {
+		return 0
+	}
+	fd, err := openAs(tid, dir, path)
+	if err == unix.ENOENT {
+		return unix.ENOENT
+	}
+	if err != nil {
+		return unix.EACCES
+	}
+	defer unix.Close(fd)
+	own := fmt.Sprintf("/proc/self/fd/%d", fd)
+	real, err := os.Readlink(own)
+	if err == nil && (slices.Contains(consulted, real) || t.reads(real) || isELF(fd, own)) {
+		return 0
+	}
+	return unix.EACCES
+}
+
+// openAs opens a path with O_PATH as a thread would, but does not follow links
+// in /proc: they lead the thread elsewhere than the launcher.
+func openAs(tid int, dir int32, path string) (int, error) {
+	at := fmt.Sprintf("/proc/%d/cwd", tid)
+	if dir != unix.AT_FDCWD {
+		at = fmt.Sprintf("/proc/%d/fd/%d", tid, dir)
+	}
+	base := unix.AT_FDCWD
+	if !filepath.IsAbs(path) {
+		var err error
+		if base, err = unix.Open(at, unix.O_PATH|unix.O_CLOEXEC, 0); err != nil {
+			return -1, err
+		}
+		defer unix.Close(base)
+	}
+	return unix.Openat2(base, path, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_MAGICLINKS})
+}
+
+// isELF reports whether an open file is an ELF file.
+func isELF(fd int, path string) bool {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return false
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	magic := make([]byte, 4)
+	_, err = f.ReadAt(magic, 0)
+	return err == nil && string(magic) == "\x7fELF"
 }
 
 // escapes reports whether a call makes a process or executes a program, which

@@ -344,7 +344,9 @@ var sockopts = []uint32{unix.SYS_GETSOCKOPT, unix.SYS_SETSOCKOPT}
 // or both; creating needs cpath in addition.
 func opens(call uint32, flags uint8) []row {
 	calls, mode := []uint32{call}, flags+1
-	const create = unix.O_ACCMODE | unix.O_CREAT | tmpfile
+	// O_PATH makes the kernel ignore the access mode, and O_CREAT: such a
+	// descriptor is for looking at the file, which is rpath's.
+	const create = unix.O_ACCMODE | unix.O_CREAT | tmpfile | unix.O_PATH
 	plain := no(mode, 0o7000)
 	return []row{
 		{needs: need(Rpath), calls: calls, when: when(opening(flags, unix.O_RDONLY)),
@@ -359,17 +361,17 @@ func opens(call uint32, flags uint8) []row {
 			note: "creating and writing; no setuid, setgid, sticky bit"},
 		{needs: need(Rpath, Wpath, Cpath), calls: calls, when: when(masked(flags, create, unix.O_CREAT|unix.O_RDWR, tmpfile|unix.O_RDWR), plain),
 			note: "creating, reading and writing; no setuid, setgid, sticky bit"},
-		{needs: fileful.with(readable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC|unix.O_PATH, unix.O_RDONLY)),
+		{needs: fileful.with(readable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC, unix.O_RDONLY)),
 			note: "opening the promise's files to read"},
-		{needs: fileful.with(writable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC|unix.O_PATH, unix.O_WRONLY, unix.O_RDWR)),
+		{needs: fileful.with(writable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC, unix.O_WRONLY, unix.O_RDWR)),
 			note: "opening the promise's files to write"},
-		{needs: fileful.with(Wpath).with(readable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC|unix.O_PATH, unix.O_RDWR)),
+		{needs: fileful.with(Wpath).with(readable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC, unix.O_RDWR)),
 			note: "opening the promise's files to read, others only to write"},
-		{needs: need(Tmppath, makable, alone), calls: calls, when: when(masked(flags, create|unix.O_PATH, unix.O_CREAT|unix.O_WRONLY), plain),
+		{needs: need(Tmppath, makable, alone), calls: calls, when: when(masked(flags, create, unix.O_CREAT|unix.O_WRONLY), plain),
 			note: "files in /tmp"},
-		{needs: either(readable, Rpath).with(Tmppath).with(makable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC|unix.O_PATH, unix.O_CREAT|unix.O_RDONLY), plain),
+		{needs: either(readable, Rpath).with(Tmppath).with(makable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC, unix.O_CREAT|unix.O_RDONLY), plain),
 			note: "files in /tmp, where it is decided what may be read"},
-		{needs: either(readable, Rpath).with(Tmppath).with(makable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_PATH, unix.O_CREAT|unix.O_RDWR), plain),
+		{needs: either(readable, Rpath).with(Tmppath).with(makable).with(alone), calls: calls, when: when(masked(flags, create, unix.O_CREAT|unix.O_RDWR), plain),
 			note: "files in /tmp, where it is decided what may be read"},
 		{needs: need(Rpath, Cpath), errno: unix.EPERM, calls: calls, when: when(masked(flags, create|unix.O_TRUNC, unix.O_CREAT|unix.O_RDONLY)), note: specialBits},
 		{needs: need(Wpath, Cpath), errno: unix.EPERM, calls: calls, when: when(masked(flags, create, unix.O_CREAT|unix.O_WRONLY, tmpfile|unix.O_WRONLY)), note: specialBits},

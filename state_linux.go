@@ -110,7 +110,7 @@ func (c Config) enforce(next State) error {
 		defer unix.Close(ruleset)
 	}
 	if p.filter != nil {
-		prime(p.next.Promises)
+		prime(p.next.Promises, p.next.hidden)
 	}
 	tasks := inForce.tasks
 	if tasks < 0 && p.filter != nil && pr.needsTasks(p.next) {

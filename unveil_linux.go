@@ -73,7 +73,7 @@ type tree interface {
 func veilRules(nodes []*veilNode, t tree) (rules []landlock.PathRule, opened []int, err error) {
 	grant := func(fd int, path string, rights uint64) {
 		if rights != 0 {
-			rules = append(rules, landlock.PathRule{FD: fd, Path: path, Access: rights})
+			rules = append(rules, landlock.PathRule{Opened: true, FD: fd, Path: path, Access: rights})
 		}
 	}
 	// spread grants rights to what is in a directory, but not to the deeper

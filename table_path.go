@@ -202,6 +202,12 @@ func restriction(s Set) *landlock.Ruleset {
 	r := &landlock.Ruleset{FS: f.may.rights()}
 	if r.FS != 0 {
 		r.Paths = f.rules()
+		if s.Has(Cpath) {
+			// Without a rule nobody with a ruleset moves or links a file between
+			// directories. With one, only to where no more may be done to it.
+			r.FS |= unix.LANDLOCK_ACCESS_FS_REFER
+			r.Paths = append(r.Paths, landlock.PathRule{Path: "/", Access: unix.LANDLOCK_ACCESS_FS_REFER})
+		}
 	}
 	if s.Has(DNS) && !s.Has(Inet) {
 		const domain = 53

@@ -155,6 +155,16 @@ func TestAttackedUnveils(t *testing.T) {
 			}
 			return nil
 		}},
+		{"a link before .. leads elsewhere than the path says", func(dir string) error {
+			err := errors.Join(os.MkdirAll(dir+"/a/b", 0o700), os.Symlink("a/b", dir+"/link"), pledge.Pledge("stdio wpath unveil"))
+			if err != nil {
+				return err
+			}
+			if err := pledge.Unveil(dir+"/link/../sub", "rw"); !errors.Is(err, unix.EACCES) {
+				return fmt.Errorf("%v; unveiled: %v", err, pledge.Status().Unveiled)
+			}
+			return nil
+		}},
 		{"standard input is closed, and the directory replaced by a link", func(dir string) error {
 			unix.Close(0)
 			err := errors.Join(os.Mkdir(dir+"/seen", 0o700), pledge.Unveil(dir+"/seen", "r"),

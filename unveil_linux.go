@@ -231,6 +231,9 @@ func walk(path string) (*veilNode, error) {
 	if !filepath.IsAbs(path) {
 		return nil, fmt.Errorf(`%w: without promise "rpath" a path must begin with "/"`, unix.EACCES)
 	}
+	if slices.Contains(strings.Split(path, "/"), "..") {
+		return nil, fmt.Errorf(`%w: without promise "rpath" a path must not have "..", which a symbolic link before it would lead elsewhere`, unix.EACCES)
+	}
 	path = filepath.Clean(path)
 	fd, err := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
 	for _, name := range strings.Split(path, "/") {

@@ -82,7 +82,6 @@ func TestAttackedPromises(t *testing.T) {
 		{"O_PATH ignores the access mode, and fstat then tells what rpath would", pledge.Config{}, "stdio wpath", attackOpen("/etc/passwd", unix.O_WRONLY|unix.O_PATH), killed},
 		{"O_CREAT does not help", pledge.Config{}, "stdio wpath cpath", attackOpen("/etc/passwd", unix.O_WRONLY|unix.O_CREAT|unix.O_PATH), killed},
 		{"with rpath O_PATH is allowed", pledge.Config{}, "stdio rpath", attackOpen("/etc/passwd", unix.O_RDONLY|unix.O_PATH), func(r *pledgetest.Result) { r.OK() }},
-		{"a pipe could be a notification queue", pledge.Config{}, "stdio", attackCall(unix.SYS_PIPE2, 0, unix.O_EXCL), killed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if landlock == 0 && strings.Contains(c.promises, "dns") && !c.config.BestEffort {

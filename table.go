@@ -232,8 +232,7 @@ var floorRows = []row{
 		note: "what a later Pledge asks the kernel"},
 	{needs: always, calls: []uint32{unix.SYS_GETEUID, unix.SYS_GETEGID, unix.SYS_GETGROUPS},
 		note: "whose process it is, which a later Pledge asks for fattr"},
-	{needs: always, calls: []uint32{unix.SYS_PIPE2}, when: when(no(1, unix.O_EXCL)),
-		note: "through which a later Pledge gets its program from libseccomp; never O_NOTIFICATION_PIPE, which is O_EXCL"},
+	{needs: always, calls: []uint32{unix.SYS_PIPE2}, note: "through which a later Pledge gets its program from libseccomp"},
 	{needs: always, calls: []uint32{unix.SYS_FCNTL}, when: when(is(1, unix.F_GETFL, unix.F_GETPIPE_SZ)),
 		note: "what os.NewFile and that Pledge ask about the pipe"},
 

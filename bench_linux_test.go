@@ -192,7 +192,7 @@ func benchInstall(args []string) (time.Duration, error) {
 		return time.Since(start), err
 	case "prime":
 		start := time.Now()
-		prime(s)
+		prime(s, false)
 		return time.Since(start), nil
 	case "compile":
 		start := time.Now()

@@ -27,3 +27,6 @@ func RestrictAllThreads(attr *unix.LandlockRulesetAttr) error {
 	defer unix.Close(fd)
 	return kernel.RestrictAllThreads(fd, -1, landlockABI())
 }
+
+// CgoEnabled says that the process has C code.
+const CgoEnabled = cgoEnabled

@@ -17,12 +17,13 @@ var primed struct{ zone, threads, inet, unix bool }
 // prime does now what the runtime, the standard library or the C library would
 // otherwise do later, when the filter stands in the way: they read a file at
 // the first use of something and remember the answer. A set with rpath needs
-// none of it, until rpath is given up, which is when prime runs again.
+// none of it, until rpath is given up, which is when prime runs again, or those
+// files are hidden by an unveil.
 //
 // Netpoll, timers and crypto/rand are set up late too, but by calls that every
 // set allows.
-func prime(s Set) {
-	if s.Has(Rpath) {
+func prime(s Set, hidden bool) {
+	if s.Has(Rpath) && !hidden {
 		return
 	}
 	once := func(done *bool, f func()) {

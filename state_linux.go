@@ -113,7 +113,7 @@ func (c Config) enforce(next State) error {
 		defer unix.Close(ruleset)
 	}
 	if p.filter != nil {
-		prime(p.next.Promises)
+		prime(p.next.Promises, p.next.hidden)
 	}
 	tasks := inForce.tasks
 	if tasks < 0 && p.filter != nil && pr.needsTasks(p.next) {
@@ -185,7 +185,7 @@ func (pr process) plan(c Config, now, next State) (*plan, error) {
 
 	// Without "unveil" there is no further Unveil; and who cannot use a path
 	// any more needs none to be hidden.
-	const paths = 1<<Rpath | 1<<Wpath | 1<<Cpath | 1<<Dpath | 1<<Exec | 1<<Unix | 1<<UnveilPromise
+	const paths = 1<<Rpath | 1<<Wpath | 1<<Cpath | 1<<Dpath | 1<<Fattr | 1<<Chown | 1<<Exec | 1<<Unix | 1<<UnveilPromise
 	if next.Pledged && !promises.Has(UnveilPromise) {
 		p.next.Unveil = next.Unveil.closed()
 	}

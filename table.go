@@ -323,7 +323,7 @@ var stdioRows = []row{
 	{needs: need(Stdio), calls: []uint32{
 		unix.SYS_RECVFROM, unix.SYS_SHUTDOWN, unix.SYS_GETSOCKNAME, unix.SYS_GETPEERNAME,
 	}, note: "connected sockets"},
-	{needs: need(Stdio), calls: []uint32{unix.SYS_SENDTO}, when: when(no(3, unix.MSG_FASTOPEN), null(4)),
+	{needs: need(Stdio), calls: []uint32{unix.SYS_SENDTO}, when: when(slow(3), null(4)),
 		note: "sending on connected sockets: no address, no MSG_FASTOPEN"},
 	{needs: need(Stdio), calls: sockopts, when: when(is(1, unix.SOL_SOCKET), is(2, unix.SO_RCVBUF, unix.SO_ERROR)),
 		note: "OpenBSD's list for every process"},
@@ -344,7 +344,9 @@ var sockopts = []uint32{unix.SYS_GETSOCKOPT, unix.SYS_SETSOCKOPT}
 // or both; creating needs cpath in addition.
 func opens(call uint32, flags uint8) []row {
 	calls, mode := []uint32{call}, flags+1
-	const create = unix.O_ACCMODE | unix.O_CREAT | tmpfile
+	// O_PATH makes the kernel ignore the access mode, and O_CREAT: such a
+	// descriptor is for looking at the file, which is rpath's.
+	const create = unix.O_ACCMODE | unix.O_CREAT | tmpfile | unix.O_PATH
 	plain := no(mode, 0o7000)
 	return []row{
 		{needs: need(Rpath), calls: calls, when: when(opening(flags, unix.O_RDONLY)),
@@ -359,16 +361,18 @@ func opens(call uint32, flags uint8) []row {
 			note: "creating and writing; no setuid, setgid, sticky bit"},
 		{needs: need(Rpath, Wpath, Cpath), calls: calls, when: when(masked(flags, create, unix.O_CREAT|unix.O_RDWR, tmpfile|unix.O_RDWR), plain),
 			note: "creating, reading and writing; no setuid, setgid, sticky bit"},
-		{needs: fileful.with(readable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC|unix.O_PATH, unix.O_RDONLY)),
+		{needs: fileful.with(readable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC, unix.O_RDONLY)),
 			note: "opening the promise's files to read"},
-		{needs: fileful.with(writable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC|unix.O_PATH, unix.O_WRONLY, unix.O_RDWR)),
+		{needs: fileful.with(writable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC, unix.O_WRONLY, unix.O_RDWR)),
 			note: "opening the promise's files to write"},
-		{needs: fileful.with(Wpath).with(readable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC|unix.O_PATH, unix.O_RDWR)),
+		{needs: fileful.with(Wpath).with(readable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC, unix.O_RDWR)),
 			note: "opening the promise's files to read, others only to write"},
-		{needs: need(Tmppath, makable, alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC|unix.O_PATH, unix.O_CREAT|unix.O_RDONLY), plain),
+		{needs: need(Tmppath, makable, alone), calls: calls, when: when(masked(flags, create, unix.O_CREAT|unix.O_WRONLY), plain),
 			note: "files in /tmp"},
-		{needs: need(Tmppath, makable, alone), calls: calls, when: when(masked(flags, create|unix.O_PATH, unix.O_CREAT|unix.O_WRONLY, unix.O_CREAT|unix.O_RDWR), plain),
-			note: "files in /tmp"},
+		{needs: either(readable, Rpath).with(Tmppath).with(makable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC, unix.O_CREAT|unix.O_RDONLY), plain),
+			note: "files in /tmp, where it is decided what may be read"},
+		{needs: either(readable, Rpath).with(Tmppath).with(makable).with(alone), calls: calls, when: when(masked(flags, create, unix.O_CREAT|unix.O_RDWR), plain),
+			note: "files in /tmp, where it is decided what may be read"},
 		{needs: need(Rpath, Cpath), errno: unix.EPERM, calls: calls, when: when(masked(flags, create|unix.O_TRUNC, unix.O_CREAT|unix.O_RDONLY)), note: specialBits},
 		{needs: need(Wpath, Cpath), errno: unix.EPERM, calls: calls, when: when(masked(flags, create, unix.O_CREAT|unix.O_WRONLY, tmpfile|unix.O_WRONLY)), note: specialBits},
 		{needs: need(Rpath, Wpath, Cpath), errno: unix.EPERM, calls: calls, when: when(masked(flags, create, unix.O_CREAT|unix.O_RDWR, tmpfile|unix.O_RDWR)), note: specialBits},
@@ -441,6 +445,11 @@ var attributeRows = []row{
 	)), note: "locks on parts of files"},
 }
 
+// slow asks for flags of a sending call without MSG_FASTOPEN.
+func slow(arg uint8) cond { return no(arg, unix.MSG_FASTOPEN) }
+
+const slowly = "never MSG_FASTOPEN, which connects past Landlock to any port"
+
 const sockType = int32Mask &^ (unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK)
 
 // networkRows are about sockets.
@@ -463,9 +472,10 @@ var networkRows = []row{
 	{needs: either(Inet, Unix, DNS), calls: []uint32{unix.SYS_CONNECT, unix.SYS_BIND}, note: "addresses of sockets"},
 	{needs: either(Inet, Unix), calls: []uint32{unix.SYS_LISTEN, unix.SYS_ACCEPT, unix.SYS_ACCEPT4}, note: "servers"},
 	{needs: either(Inet, Unix, DNS), calls: []uint32{unix.SYS_GETSOCKNAME}, note: "what package net asks of each socket, also without stdio"},
-	{needs: either(Inet, Unix, DNS), calls: []uint32{unix.SYS_SENDTO}, note: "datagrams to an address"},
+	{needs: need(Inet), calls: []uint32{unix.SYS_SENDTO}, note: "datagrams to an address"},
+	{needs: either(Unix, DNS), calls: []uint32{unix.SYS_SENDTO}, when: when(slow(3)), note: "datagrams to an address; " + slowly},
 	{needs: need(Inet), calls: []uint32{unix.SYS_SENDMSG, unix.SYS_SENDMMSG, unix.SYS_RECVMSG, unix.SYS_RECVMMSG}, note: "datagrams with control data"},
-	{needs: need(DNS, cFloor), calls: []uint32{unix.SYS_SENDMMSG}, note: "glibc asks for A and AAAA with one call"},
+	{needs: need(DNS, cFloor), calls: []uint32{unix.SYS_SENDMMSG}, when: when(slow(3)), note: "glibc asks for A and AAAA with one call"},
 	{needs: either(Inet, Unix), calls: sockopts, when: when(is(1, unix.SOL_SOCKET), is(2,
 		unix.SO_REUSEADDR, unix.SO_TYPE, unix.SO_ERROR, unix.SO_DONTROUTE, unix.SO_BROADCAST, unix.SO_SNDBUF, unix.SO_RCVBUF,
 		unix.SO_KEEPALIVE, unix.SO_OOBINLINE, unix.SO_PRIORITY, unix.SO_LINGER, unix.SO_REUSEPORT, unix.SO_PASSCRED, unix.SO_PEERCRED,
@@ -520,8 +530,9 @@ var networkRows = []row{
 	{needs: need(PF), calls: []uint32{unix.SYS_SOCKET}, when: when(
 		is(0, unix.AF_NETLINK), masked(1, sockType, unix.SOCK_RAW, unix.SOCK_DGRAM), is(2, unix.NETLINK_NETFILTER),
 	), note: "the packet filter: nftables"},
-	{needs: either(Route, Wroute, PF), calls: []uint32{unix.SYS_BIND, unix.SYS_CONNECT, unix.SYS_SENDTO, unix.SYS_SENDMSG, unix.SYS_RECVMSG},
-		note: "netlink's questions and answers"},
+	{needs: either(Route, Wroute, PF), calls: []uint32{unix.SYS_BIND, unix.SYS_CONNECT, unix.SYS_RECVMSG}, note: "netlink's questions and answers"},
+	{needs: either(Route, Wroute, PF), calls: []uint32{unix.SYS_SENDTO}, when: when(slow(3)), note: "netlink's questions"},
+	{needs: either(Route, Wroute, PF), calls: []uint32{unix.SYS_SENDMSG}, when: when(slow(2)), note: "netlink's questions"},
 	{needs: either(Route, Wroute, PF), calls: sockopts, when: when(is(1, unix.SOL_SOCKET), is(2, unix.SO_SNDBUF, unix.SO_RCVTIMEO, unix.SO_SNDTIMEO)),
 		note: "what netlink libraries set"},
 	{needs: either(Route, Wroute, PF), calls: sockopts, when: when(is(1, unix.SOL_NETLINK), is(2,
@@ -540,7 +551,8 @@ var networkRows = []row{
 
 // descriptorRows are about passing descriptors on.
 var descriptorRows = []row{
-	{needs: need(Sendfd), calls: []uint32{unix.SYS_SENDMSG, unix.SYS_SENDMMSG}, note: "SCM_RIGHTS, out"},
+	{needs: need(Sendfd), calls: []uint32{unix.SYS_SENDMSG}, when: when(slow(2)), note: "SCM_RIGHTS, out; " + slowly},
+	{needs: need(Sendfd), calls: []uint32{unix.SYS_SENDMMSG}, when: when(slow(3)), note: "SCM_RIGHTS, out; " + slowly},
 	{needs: need(Recvfd), calls: []uint32{unix.SYS_RECVMSG, unix.SYS_RECVMMSG}, note: "SCM_RIGHTS, in"},
 }
 

@@ -73,7 +73,7 @@ type tree interface {
 func veilRules(nodes []*veilNode, t tree) (rules []landlock.PathRule, opened []int, err error) {
 	grant := func(fd int, path string, rights uint64) {
 		if rights != 0 {
-			rules = append(rules, landlock.PathRule{FD: fd, Path: path, Access: rights})
+			rules = append(rules, landlock.PathRule{Opened: true, FD: fd, Path: path, Access: rights})
 		}
 	}
 	// spread grants rights to what is in a directory, but not to the deeper
@@ -230,6 +230,9 @@ func errnoOf(err error) (e syscall.Errno) {
 func walk(path string) (*veilNode, error) {
 	if !filepath.IsAbs(path) {
 		return nil, fmt.Errorf(`%w: without promise "rpath" a path must begin with "/"`, unix.EACCES)
+	}
+	if slices.Contains(strings.Split(path, "/"), "..") {
+		return nil, fmt.Errorf(`%w: without promise "rpath" a path must not have "..", which a symbolic link before it would lead elsewhere`, unix.EACCES)
 	}
 	path = filepath.Clean(path)
 	fd, err := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)

@@ -87,12 +87,16 @@ func addRule(ruleset int, kind uintptr, attr unsafe.Pointer) syscall.Errno {
 // addPath adds a rule on a path. What does not exist grants nothing.
 func addPath(ruleset int, p landlock.PathRule, flags int) error {
 	fd := p.FD
-	if fd == 0 {
+	if !p.Opened {
 		var err error
-		if fd, err = unix.Open(p.Path, flags|unix.O_CLOEXEC, 0); err != nil {
+		switch fd, err = unix.Open(p.Path, flags|unix.O_CLOEXEC, 0); err {
+		case nil:
+			defer unix.Close(fd)
+		case unix.EMFILE, unix.ENFILE, unix.ENOMEM:
+			return &LandlockError{Op: "open", Path: p.Path, Err: errno(err)}
+		default:
 			return nil
 		}
-		defer unix.Close(fd)
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {

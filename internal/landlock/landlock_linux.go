@@ -21,7 +21,8 @@ type Ruleset struct {
 // A PathRule grants rights on a file, or on a directory and all below it.
 type PathRule struct {
 	Path   string // followed to the end if it is a symbolic link; left out if it does not exist
-	FD     int    // an open descriptor that stands for it, or 0
+	Opened bool   // FD stands for it
+	FD     int
 	Access uint64 // LANDLOCK_ACCESS_FS_*; what a file cannot have is left out if it is one
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/bits"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -57,6 +58,24 @@ var loadRows = []row{
 		masked(2, unix.PROT_EXEC|unix.PROT_WRITE, unix.PROT_EXEC),
 		masked(3, unix.MAP_TYPE|unix.MAP_ANONYMOUS, unix.MAP_PRIVATE),
 	), note: "the dynamic loader maps programs and libraries: files, private, not writable"},
+}
+
+// triedFiles are those that runtimes try to open and can do without. A filter
+// does not see names; a supervisor does, and has these opens fail with EACCES
+// where the promises do not allow them.
+var triedFiles = []struct{ pattern, note string }{
+	{"/proc/self/cgroup", "the Go runtime looks for a limit of processors"},
+	{"/proc/self/mountinfo", "the same"},
+	{"/proc/self/task/*/comm", "names of other threads, which pthread_setname_np(3) writes: dig"},
+}
+
+func tried(file string) bool {
+	for _, f := range triedFiles {
+		if ok, _ := path.Match(f.pattern, file); ok {
+			return true
+		}
+	}
+	return false
 }
 
 var (
@@ -179,6 +198,9 @@ func (pr *process) unveilFor(c *bridge.Confinement, paths []bridge.Path, s Set) 
 // open decides of an open that the filter asked a supervisor about. The policy
 // is the one without a supervisor, where Landlock alone tells files apart.
 func (pr process) open(wide *policy.Policy, s Set, call *policy.Data, path string) policy.Verdict {
+	if tried(path) {
+		return policy.Errno(uint16(unix.EACCES))
+	}
 	if wide.Evaluate(call) != policy.Allow {
 		return policy.KillProcess
 	}

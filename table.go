@@ -113,8 +113,9 @@ type own uint8
 const (
 	ownNothing own = iota
 	ownPID
-	ownUID // the effective one
-	ownGID // the effective one and the supplementary ones
+	ownUID  // the effective one
+	ownGID  // the effective one and the supplementary ones
+	ownEGID // the effective one
 )
 
 const (
@@ -150,6 +151,11 @@ func ownUser(arg uint8) cond {
 }
 func ownGroup(arg uint8) cond {
 	return cond{arg: arg, mask: int32Mask, values: []uint64{int32Mask}, own: ownGID}
+}
+
+// ownPrimaryGroup asks for the effective group alone, or for -1.
+func ownPrimaryGroup(arg uint8) cond {
+	return cond{arg: arg, mask: int32Mask, values: []uint64{int32Mask}, own: ownEGID}
 }
 
 // descriptor asks for an argument that can be a file descriptor: not AT_FDCWD.
@@ -595,6 +601,10 @@ var processRows = []row{
 	), note: "the dynamic loader maps programs and libraries: files, private, not writable"},
 	{needs: need(Exec), calls: []uint32{unix.SYS_PRLIMIT64}, when: when(is(0, 0), is(1, unix.RLIMIT_NOFILE)),
 		note: "Go raises its own limit of descriptors at start, and puts it back before it executes a program"},
+	{needs: need(Exec), calls: []uint32{unix.SYS_SETRESUID}, when: when(is(0, int32Mask), ownUser(1), is(2, int32Mask)),
+		note: "seteuid(2) to what it is, which changes nothing: make(1), in case it was set-uid"},
+	{needs: need(Exec), calls: []uint32{unix.SYS_SETRESGID}, when: when(is(0, int32Mask), ownPrimaryGroup(1), is(2, int32Mask)),
+		note: "setegid(2) to what it is, which changes nothing: make(1), in case it was set-gid"},
 	{needs: need(ProtExec), calls: []uint32{unix.SYS_MMAP, unix.SYS_MPROTECT, unix.SYS_PKEY_MPROTECT}, note: "executable memory"},
 	{needs: need(ID), calls: []uint32{
 		unix.SYS_SETUID, unix.SYS_SETGID, unix.SYS_SETREUID, unix.SYS_SETREGID, unix.SYS_SETRESUID, unix.SYS_SETRESGID,

@@ -594,6 +594,7 @@ var processRows = []row{
 	{needs: need(Proc), calls: []uint32{unix.SYS_PRCTL}, when: when(is(0, unix.PR_SET_PDEATHSIG, unix.PR_SET_CHILD_SUBREAPER)),
 		note: "SysProcAttr.Pdeathsig; adopting orphans"},
 
+	{needs: need(ProtExec), calls: []uint32{unix.SYS_MMAP, unix.SYS_MPROTECT, unix.SYS_PKEY_MPROTECT}, note: "executable memory"},
 	{needs: need(Exec), calls: []uint32{unix.SYS_EXECVE, unix.SYS_EXECVEAT}, note: "programs, which live under the same promises"},
 	{needs: need(Exec), calls: []uint32{unix.SYS_MMAP}, when: when(
 		masked(2, unix.PROT_EXEC|unix.PROT_WRITE, unix.PROT_EXEC),
@@ -605,7 +606,6 @@ var processRows = []row{
 		note: "seteuid(2) to what it is, which changes nothing: make(1), in case it was set-uid"},
 	{needs: need(Exec), calls: []uint32{unix.SYS_SETRESGID}, when: when(is(0, int32Mask), ownPrimaryGroup(1), is(2, int32Mask)),
 		note: "setegid(2) to what it is, which changes nothing: make(1), in case it was set-gid"},
-	{needs: need(ProtExec), calls: []uint32{unix.SYS_MMAP, unix.SYS_MPROTECT, unix.SYS_PKEY_MPROTECT}, note: "executable memory"},
 	{needs: need(ID), calls: []uint32{
 		unix.SYS_SETUID, unix.SYS_SETGID, unix.SYS_SETREUID, unix.SYS_SETREGID, unix.SYS_SETRESUID, unix.SYS_SETRESGID,
 		unix.SYS_SETGROUPS, unix.SYS_SETFSUID, unix.SYS_SETFSGID, unix.SYS_CAPSET,

@@ -66,6 +66,7 @@ var loadRows = []row{
 var triedFiles = []struct{ pattern, note string }{
 	{"/proc/self/cgroup", "the Go runtime looks for a limit of processors"},
 	{"/proc/self/mountinfo", "the same"},
+	{"/proc/self/maps", "pthread_getattr_np(3) looks for the stack of the main thread: Go programs with cgo, and libsigsegv"},
 	{"/proc/self/task/*/comm", "names of other threads, which pthread_setname_np(3) writes: dig"},
 }
 

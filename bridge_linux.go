@@ -240,7 +240,8 @@ func (pr process) refusals(call *policy.Data) []bridge.Refusal {
 }
 
 // needs returns the smallest sets of promises that allow a call, the fewest
-// promises first.
+// promises first; tmppath, which OpenBSD has given up, last. Of as many, those
+// that mean the file come before those that mean any.
 func (pr process) needs(call *policy.Data, path string) []Set {
 	files := setOf(readable, writable, makable)
 	given := setOf(goFloor, cFloor, anyPath, alone, supervised)
@@ -265,9 +266,14 @@ func (pr process) needs(call *policy.Data, path string) []Set {
 			}
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Set) int {
-		return cmp.Compare(bits.OnesCount64(uint64(a)), bits.OnesCount64(uint64(b)))
-	})
+	rank := func(s Set) int {
+		n := bits.OnesCount64(uint64(s))
+		if s.Has(Tmppath) {
+			n += 64
+		}
+		return n
+	}
+	slices.SortStableFunc(out, func(a, b Set) int { return cmp.Compare(rank(a), rank(b)) })
 	return out
 }
 

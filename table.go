@@ -96,7 +96,7 @@ func (n needs) with(circumstance Promise) needs {
 }
 
 // fileful are the promises that mean particular files; see pathTable.
-var fileful = append(either(DNS, Getpw, PS, Vminfo, Tmppath, TTY, Exec), need(Stdio, supervised)...)
+var fileful = append(need(Stdio, supervised), either(DNS, Getpw, Vminfo, PS, Tmppath, TTY, Exec)...)
 
 // A cond is a condition on one argument: under the mask it has one of the
 // values.
@@ -353,6 +353,12 @@ func opens(call uint32, flags uint8) []row {
 	const create = unix.O_ACCMODE | unix.O_CREAT | tmpfile
 	plain := no(mode, 0o7000)
 	return []row{
+		{needs: fileful.with(readable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC|unix.O_PATH, unix.O_RDONLY)),
+			note: "opening the promise's files to read"},
+		{needs: fileful.with(writable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC|unix.O_PATH, unix.O_WRONLY, unix.O_RDWR)),
+			note: "opening the promise's files to write"},
+		{needs: fileful.with(Wpath).with(readable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC|unix.O_PATH, unix.O_RDWR)),
+			note: "opening the promise's files to read, others only to write"},
 		{needs: need(Rpath), calls: calls, when: when(opening(flags, unix.O_RDONLY)),
 			note: "opening to read: no O_CREAT, O_TRUNC, O_TMPFILE"},
 		{needs: need(Wpath), calls: calls, when: when(masked(flags, create, unix.O_WRONLY)),
@@ -365,12 +371,6 @@ func opens(call uint32, flags uint8) []row {
 			note: "creating and writing; no setuid, setgid, sticky bit"},
 		{needs: need(Rpath, Wpath, Cpath), calls: calls, when: when(masked(flags, create, unix.O_CREAT|unix.O_RDWR, tmpfile|unix.O_RDWR), plain),
 			note: "creating, reading and writing; no setuid, setgid, sticky bit"},
-		{needs: fileful.with(readable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC|unix.O_PATH, unix.O_RDONLY)),
-			note: "opening the promise's files to read"},
-		{needs: fileful.with(writable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC|unix.O_PATH, unix.O_WRONLY, unix.O_RDWR)),
-			note: "opening the promise's files to write"},
-		{needs: fileful.with(Wpath).with(readable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC|unix.O_PATH, unix.O_RDWR)),
-			note: "opening the promise's files to read, others only to write"},
 		{needs: need(Tmppath, makable, alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC|unix.O_PATH, unix.O_CREAT|unix.O_RDONLY), plain),
 			note: "files in /tmp"},
 		{needs: need(Tmppath, makable, alone), calls: calls, when: when(masked(flags, create|unix.O_PATH, unix.O_CREAT|unix.O_WRONLY, unix.O_CREAT|unix.O_RDWR), plain),

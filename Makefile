@@ -8,10 +8,13 @@
 GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: run test lint bench prove fuzz generate setup
+.PHONY: run test lint bench prove fuzz generate setup setup-tests
 
 setup:
 	@sh scripts/setup
+
+setup-tests:
+	@sh scripts/setup tests
 
 run: setup
 	@echo '$$ cat README.md      # it may read files, and does'
@@ -24,7 +27,7 @@ run: setup
 	if [ $$status -eq 159 ]; then echo 'killed by SIGSYS: that is what should happen'; \
 	else echo 'a violation must end with status 159 (SIGSYS): is seccomp refused here?'; exit 1; fi
 
-test: setup
+test: setup-tests
 	$(GO) test ./...
 	CGO_ENABLED=0 $(GO) test ./...
 

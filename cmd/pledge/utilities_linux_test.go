@@ -108,7 +108,7 @@ var openbsd = []utility{
 	{promises: "stdio rpath tmppath", command: "diff -u a b", status: 1, stdout: `(?s)--- a.*`, drop: "rpath tmppath", lacks: "rpath"},
 	{promises: "stdio rpath tmppath", command: "diff -r d .", status: 1, stdout: `(?s).*Only in \.: b\n.*`, drop: "rpath", refused: `diff: d: Permission denied\ndiff: \.: Permission denied\n`},
 	{promises: "stdio rpath", command: "cmp a b", status: 1, stdout: `a b differ: byte 1, line 1\n`, drop: "rpath"},
-	{promises: "stdio rpath getpw", command: "find . -name e -user 0 -o -type l", stdout: `\./(link|d/e)\n\./(link|d/e)\n`, drop: "rpath"},
+	{promises: "stdio rpath getpw", command: "find . -name e -user {uid} -o -type l", stdout: `\./(link|d/e)\n\./(link|d/e)\n`, drop: "rpath"},
 	{promises: "stdio rpath getpw proc exec", command: "find d -type f -exec cat {} ;", stdout: `E\n`, drop: "proc"},
 	{promises: "stdio rpath cpath getpw", command: "find d -delete", drop: "cpath"},
 	{promises: "stdio rpath proc exec", command: "xargs -n 1 echo", stdin: "a b\n", stdout: `a\nb\n`, drop: "proc"},

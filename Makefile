@@ -12,10 +12,13 @@
 GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: run test lint bench prove fuzz generate setup matrix matrix-quick
+.PHONY: run test lint bench prove fuzz generate setup setup-tests matrix matrix-quick
 
 setup:
 	@sh scripts/setup
+
+setup-tests:
+	@sh scripts/setup tests
 
 run: setup
 	@echo '$$ cat README.md      # it may read files, and does'
@@ -33,7 +36,7 @@ run: setup
 	@.build/pledge run -p "stdio" -- cat LICENSE; status=$$?; \
 	echo "exit status $$status"; [ $$status -eq 159 ] || [ $$status -eq 125 ] # 125: tracing is forbidden here, as it says
 
-test: setup
+test: setup-tests
 	$(GO) test ./...
 	CGO_ENABLED=0 $(GO) test ./...
 

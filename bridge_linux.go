@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/bits"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -58,6 +59,25 @@ var loadRows = []row{
 		masked(2, unix.PROT_EXEC|unix.PROT_WRITE, unix.PROT_EXEC),
 		masked(3, unix.MAP_TYPE|unix.MAP_ANONYMOUS, unix.MAP_PRIVATE),
 	), note: "the dynamic loader maps programs and libraries: files, private, not writable"},
+}
+
+// triedFiles are those that runtimes try to open and can do without. A filter
+// does not see names; a supervisor does, and has these opens fail with EACCES
+// where the promises do not allow them.
+var triedFiles = []struct{ pattern, note string }{
+	{"/proc/self/cgroup", "the Go runtime looks for a limit of processors"},
+	{"/proc/self/mountinfo", "the same"},
+	{"/proc/self/maps", "pthread_getattr_np(3) looks for the stack of the main thread: Go programs with cgo, and libsigsegv"},
+	{"/proc/self/task/*/comm", "names of other threads, which pthread_setname_np(3) writes: dig"},
+}
+
+func tried(file string) bool {
+	for _, f := range triedFiles {
+		if ok, _ := path.Match(f.pattern, file); ok {
+			return true
+		}
+	}
+	return false
 }
 
 var (
@@ -232,6 +252,9 @@ func (pr *process) unveilFor(c *bridge.Confinement, paths []bridge.Path, s Set) 
 // open decides of an open that the filter asked a supervisor about. The policy
 // is the one without a supervisor, where Landlock alone tells files apart.
 func (pr process) open(wide *policy.Policy, s Set, call *policy.Data, path string) policy.Verdict {
+	if tried(path) {
+		return policy.Errno(uint16(unix.EACCES))
+	}
 	if wide.Evaluate(call) != policy.Allow {
 		return policy.KillProcess
 	}
@@ -273,7 +296,8 @@ func (pr process) refusals(call *policy.Data) []bridge.Refusal {
 }
 
 // needs returns the smallest sets of promises that allow a call, the fewest
-// promises first.
+// promises first; tmppath, which OpenBSD has given up, last. Of as many, those
+// that mean the file come before those that mean any.
 func (pr process) needs(call *policy.Data, path string) []Set {
 	files := setOf(readable, writable, makable)
 	given := setOf(goFloor, cFloor, anyPath, alone, supervised)
@@ -298,9 +322,14 @@ func (pr process) needs(call *policy.Data, path string) []Set {
 			}
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Set) int {
-		return cmp.Compare(bits.OnesCount64(uint64(a)), bits.OnesCount64(uint64(b)))
-	})
+	rank := func(s Set) int {
+		n := bits.OnesCount64(uint64(s))
+		if s.Has(Tmppath) {
+			n += 64
+		}
+		return n
+	}
+	slices.SortStableFunc(out, func(a, b Set) int { return cmp.Compare(rank(a), rank(b)) })
 	return out
 }
 

@@ -229,6 +229,10 @@ func (pr process) values(c cond) []uint64 {
 		for _, gid := range pr.gids {
 			values = append(values, uint64(uint32(gid)))
 		}
+	case ownEGID:
+		for _, gid := range pr.gids[:min(1, len(pr.gids))] {
+			values = append(values, uint64(uint32(gid)))
+		}
 	}
 	return values
 }
@@ -368,6 +372,8 @@ func (c cond) describe(call string, context uint64) string {
 		values = append(values, "its own uid")
 	case ownGID:
 		values = append(values, "its own gids")
+	case ownEGID:
+		values = append(values, "its own gid")
 	}
 	switch {
 	case !whole:

@@ -96,7 +96,7 @@ func (n needs) with(circumstance Promise) needs {
 }
 
 // fileful are the promises that mean particular files; see pathTable.
-var fileful = append(either(DNS, Getpw, PS, Vminfo, Tmppath, TTY, Exec), need(Stdio, supervised)...)
+var fileful = append(need(Stdio, supervised), either(DNS, Getpw, Vminfo, PS, Tmppath, TTY, Exec)...)
 
 // A cond is a condition on one argument: under the mask it has one of the
 // values.
@@ -113,8 +113,9 @@ type own uint8
 const (
 	ownNothing own = iota
 	ownPID
-	ownUID // the effective one
-	ownGID // the effective one and the supplementary ones
+	ownUID  // the effective one
+	ownGID  // the effective one and the supplementary ones
+	ownEGID // the effective one
 )
 
 const (
@@ -150,6 +151,11 @@ func ownUser(arg uint8) cond {
 }
 func ownGroup(arg uint8) cond {
 	return cond{arg: arg, mask: int32Mask, values: []uint64{int32Mask}, own: ownGID}
+}
+
+// ownPrimaryGroup asks for the effective group alone, or for -1.
+func ownPrimaryGroup(arg uint8) cond {
+	return cond{arg: arg, mask: int32Mask, values: []uint64{int32Mask}, own: ownEGID}
 }
 
 // descriptor asks for an argument that can be a file descriptor: not AT_FDCWD.
@@ -349,6 +355,12 @@ func opens(call uint32, flags uint8) []row {
 	const create = unix.O_ACCMODE | unix.O_CREAT | tmpfile | unix.O_PATH
 	plain := no(mode, 0o7000)
 	return []row{
+		{needs: fileful.with(readable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC, unix.O_RDONLY)),
+			note: "opening the promise's files to read"},
+		{needs: fileful.with(writable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC, unix.O_WRONLY, unix.O_RDWR)),
+			note: "opening the promise's files to write"},
+		{needs: fileful.with(Wpath).with(readable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC, unix.O_RDWR)),
+			note: "opening the promise's files to read, others only to write"},
 		{needs: need(Rpath), calls: calls, when: when(opening(flags, unix.O_RDONLY)),
 			note: "opening to read: no O_CREAT, O_TRUNC, O_TMPFILE"},
 		{needs: need(Wpath), calls: calls, when: when(masked(flags, create, unix.O_WRONLY)),
@@ -361,12 +373,6 @@ func opens(call uint32, flags uint8) []row {
 			note: "creating and writing; no setuid, setgid, sticky bit"},
 		{needs: need(Rpath, Wpath, Cpath), calls: calls, when: when(masked(flags, create, unix.O_CREAT|unix.O_RDWR, tmpfile|unix.O_RDWR), plain),
 			note: "creating, reading and writing; no setuid, setgid, sticky bit"},
-		{needs: fileful.with(readable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC, unix.O_RDONLY)),
-			note: "opening the promise's files to read"},
-		{needs: fileful.with(writable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC, unix.O_WRONLY, unix.O_RDWR)),
-			note: "opening the promise's files to write"},
-		{needs: fileful.with(Wpath).with(readable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC, unix.O_RDWR)),
-			note: "opening the promise's files to read, others only to write"},
 		{needs: need(Tmppath, makable, alone), calls: calls, when: when(masked(flags, create, unix.O_CREAT|unix.O_WRONLY), plain),
 			note: "files in /tmp"},
 		{needs: either(readable, Rpath).with(Tmppath).with(makable).with(alone), calls: calls, when: when(masked(flags, create|unix.O_TRUNC, unix.O_CREAT|unix.O_RDONLY), plain),
@@ -600,6 +606,7 @@ var processRows = []row{
 	{needs: need(Proc), calls: []uint32{unix.SYS_PRCTL}, when: when(is(0, unix.PR_SET_PDEATHSIG, unix.PR_SET_CHILD_SUBREAPER)),
 		note: "SysProcAttr.Pdeathsig; adopting orphans"},
 
+	{needs: need(ProtExec), calls: []uint32{unix.SYS_MMAP, unix.SYS_MPROTECT, unix.SYS_PKEY_MPROTECT}, note: "executable memory"},
 	{needs: need(Exec), calls: []uint32{unix.SYS_EXECVE, unix.SYS_EXECVEAT}, note: "programs, which live under the same promises"},
 	{needs: need(Exec), calls: []uint32{unix.SYS_MMAP}, when: when(
 		masked(2, unix.PROT_EXEC|unix.PROT_WRITE, unix.PROT_EXEC),
@@ -607,7 +614,10 @@ var processRows = []row{
 	), note: "the dynamic loader maps programs and libraries: files, private, not writable"},
 	{needs: need(Exec), calls: []uint32{unix.SYS_PRLIMIT64}, when: when(is(0, 0), is(1, unix.RLIMIT_NOFILE)),
 		note: "Go raises its own limit of descriptors at start, and puts it back before it executes a program"},
-	{needs: need(ProtExec), calls: []uint32{unix.SYS_MMAP, unix.SYS_MPROTECT, unix.SYS_PKEY_MPROTECT}, note: "executable memory"},
+	{needs: need(Exec), calls: []uint32{unix.SYS_SETRESUID}, when: when(is(0, int32Mask), ownUser(1), is(2, int32Mask)),
+		note: "seteuid(2) to what it is, which changes nothing: make(1), in case it was set-uid"},
+	{needs: need(Exec), calls: []uint32{unix.SYS_SETRESGID}, when: when(is(0, int32Mask), ownPrimaryGroup(1), is(2, int32Mask)),
+		note: "setegid(2) to what it is, which changes nothing: make(1), in case it was set-gid"},
 	{needs: need(ID), calls: []uint32{
 		unix.SYS_SETUID, unix.SYS_SETGID, unix.SYS_SETREUID, unix.SYS_SETREGID, unix.SYS_SETRESUID, unix.SYS_SETRESGID,
 		unix.SYS_SETGROUPS, unix.SYS_SETFSUID, unix.SYS_SETFSGID, unix.SYS_CAPSET,
@@ -682,9 +692,9 @@ var probeRows = []row{
 		unix.SYS_NEWFSTATAT, unix.SYS_STATX, unix.SYS_FACCESSAT, unix.SYS_FACCESSAT2, unix.SYS_READLINKAT, unix.SYS_GETCWD,
 	}, note: "os.Rename, os/exec, the resolver and the dynamic loader look before they act; without rpath they see nothing"},
 	{needs: need(Tmppath, alone), errno: unix.EACCES, calls: []uint32{unix.SYS_UNLINKAT}, note: "files in /tmp, where Landlock cannot tell them from others"},
-	{needs: either(Getpw, DNS), errno: unix.EACCES, calls: []uint32{unix.SYS_SOCKET}, when: when(is(0, unix.AF_UNIX)),
-		note: "glibc asks nscd and systemd first, and can do without"},
-	{needs: need(Rpath), errno: unix.EACCES, calls: []uint32{unix.SYS_SOCKET},
+	{needs: either(Getpw, DNS), errno: unix.EAFNOSUPPORT, calls: []uint32{unix.SYS_SOCKET}, when: when(is(0, unix.AF_UNIX)),
+		note: "glibc asks nscd and systemd first, and can do without; dig looks which kinds of sockets there are"},
+	{needs: need(Rpath), errno: unix.EAFNOSUPPORT, calls: []uint32{unix.SYS_SOCKET},
 		when: when(is(0, unix.AF_UNIX), is(1, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK), is(2, 0)),
 		note: "glibc asks nscd before it reads /etc/passwd, which rpath allows: bash does so when HOME or SHELL is not set"},
 	{needs: need(Inet), errno: unix.EPERM, calls: []uint32{unix.SYS_SETSOCKOPT}, when: when(is(1, unix.SOL_SOCKET), is(2, unix.SO_RCVBUFFORCE, unix.SO_SNDBUFFORCE)),

@@ -88,6 +88,14 @@ var pathTable = []pathRow{
 		"/etc/localtime", "/usr/share/zoneinfo", "/usr/lib/locale", "/usr/share/locale", "/usr/share/locale-langpack", "/usr/share/i18n",
 		"/usr/lib/x86_64-linux-gnu/gconv/gconv-modules.cache", "/usr/lib/aarch64-linux-gnu/gconv/gconv-modules.cache",
 	}, note: "time zones and locales"},
+	{needs: need(Stdio, supervised), may: reading, paths: []string{
+		"/proc/sys/kernel/ngroups_max", "/proc/loadavg", "/sys/devices/system/cpu/online", "/sys/devices/system/cpu/possible",
+	}, note: "what sysconf(3) and getloadavg(3) look up; sysctls that OpenBSD's stdio has"},
+	{needs: need(Stdio, supervised), may: reading, paths: []string{
+		"/proc/sys/vm/overcommit_memory", "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size",
+	}, note: "what glibc's malloc looks up before it gives memory back, and the Go runtime when it starts"},
+	{needs: need(Stdio, Inet, supervised), may: reading, paths: []string{"/proc/sys/net/core/somaxconn"}, note: "the longest backlog of listeners; OpenBSD's kern.somaxconn"},
+	{needs: need(Stdio, Unix, supervised), may: reading, paths: []string{"/proc/sys/net/core/somaxconn"}, note: "the same for local sockets"},
 	{needs: need(Stdio, supervised), may: reading | writing, paths: []string{"/dev/null"}, note: "as OpenBSD's stdio has it"},
 	{needs: need(TTY, supervised), may: reading, paths: []string{"/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo"}, note: "terminfo(5)"},
 }

@@ -206,46 +206,6 @@ func TestGoPrograms(t *testing.T) {
 	}
 }
 
-// TestCommands runs real commands under the promises that they need.
-func TestCommands(t *testing.T) {
-	dir := t.TempDir()
-	os.WriteFile(filepath.Join(dir, "b"), []byte("2\n1\n"), 0o644)
-	for _, c := range []struct {
-		promises, command, stdout string
-	}{
-		{"stdio rpath", "cat b", `2\n1\n`},
-		{"stdio rpath", "sort b", `1\n2\n`},
-		{"stdio rpath", "ls", `b\n`},
-		{"stdio rpath", "ls -l b", `-rw-r--r-- .* b\n`},
-		{"stdio rpath", "grep -r 1 .", `\./b:1\n`},
-		{"stdio rpath", "wc -l b", `2 b\n`},
-		{"stdio rpath", "head -n 1 b", `2\n`},
-		{"stdio rpath", "find . -name b", `\./b\n`},
-		{"stdio rpath", "sha256sum b", `[0-9a-f]{64}  b\n`},
-		{"stdio", "echo hello", `hello\n`},
-		{"stdio", "true", ``},
-		{"stdio", "seq 3", `1\n2\n3\n`},
-		{"stdio", "date -u -d @0 +%Y", `1970\n`},
-		{"stdio rpath", "tar cf - b", `(?s)b\x00.*`},
-		{"stdio rpath", "busybox cat b", `2\n1\n`},
-		{"stdio rpath", "/usr/bin/python3 -c print(6*7)", `42\n`},
-		{"stdio rpath", "perl -e print(42)", `42`},
-		{"stdio rpath wpath cpath", "cp b c", ``},
-		{"stdio rpath cpath", "rm c", ``},
-		{"stdio rpath proc exec", "sh -c (cat|sort)<b;exit", `1\n2\n`},
-	} {
-		t.Run(c.command, func(t *testing.T) {
-			args := strings.Fields(c.command)
-			if _, err := exec.LookPath(args[0]); err != nil {
-				t.Skipf("no %s here", args[0])
-			}
-			cmd := start(t, append([]string{"-p", c.promises, "--"}, args...)...)
-			cmd.Dir = dir
-			end(t, cmd).want(t, 0, c.stdout, ``)
-		})
-	}
-}
-
 // TestStatus checks that a run ends as its program does.
 func TestStatus(t *testing.T) {
 	p := program(t)

@@ -95,7 +95,9 @@ func (e *UnsupportedError) Is(target error) bool { return target == errors.ErrUn
 func (e *UnsupportedError) Unwrap() error { return e.Err }
 
 // An InstallError says that the kernel refused the filter or the Landlock
-// ruleset. No thread has it.
+// ruleset. No thread has it. (Should it be a thread with a filter of its own that
+// makes the kernel refuse, which cannot be seen beforehand without reading /proc,
+// then the ruleset that goes with the filter is in force, and stays.)
 type InstallError struct {
 	Op   string        // the step that failed, as "seccomp(SECCOMP_SET_MODE_FILTER)"
 	TID  int           // the thread that would not follow, or 0
@@ -112,7 +114,10 @@ func (e *InstallError) Error() string {
 		msg += ": " + e.Path
 	}
 	msg += ": " + e.Err.Error()
-	if e.Op == "landlock_restrict_self" && e.Err == syscall.E2BIG {
+	switch {
+	case e.Err == syscall.ENOMEM && strings.HasPrefix(e.Op, "seccomp("):
+		msg += "; a process can have filters of 32768 instructions in all, those it inherited included: pledge in fewer steps"
+	case e.Op == "landlock_restrict_self" && e.Err == syscall.E2BIG:
 		msg += "; a process can have 16 Landlock rulesets, those it inherited included: pledge and unveil in fewer steps"
 	}
 	return msg

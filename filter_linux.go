@@ -43,7 +43,9 @@ func (c Config) Compile(s Set) (*Filter, error) {
 			return nil, err
 		}
 	}
-	return compiled(pr, s, c.violation(s))
+	violation := c.violation(s)
+	pr.logs = violation == policy.Log
+	return compiled(pr, s, violation)
 }
 
 // violation returns what a filter for s answers to what no row mentions.
@@ -109,6 +111,7 @@ type process struct {
 	abi        landlock.ABI
 	unveiled   bool // an unveil is, or is about to be, in force
 	supervised bool // somebody else decides of violations
+	logs       bool // violations are only logged, and so are opens of files that promises do not mean
 	loads      bool // it is yet to be loaded
 }
 
@@ -132,9 +135,10 @@ func thisProcess() process {
 // makes them.
 func (pr process) held(s Set) Set {
 	held := s.With(goFloor)
-	if pr.supervised {
+	switch {
+	case pr.supervised:
 		held = held.With(supervised)
-	} else {
+	case !pr.logs:
 		held = held.With(alone)
 	}
 	if pr.libc || s.Has(Exec) {

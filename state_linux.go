@@ -32,6 +32,7 @@ var inForce = struct {
 	nodes []*veilNode       // what has been unveiled, sorted by path, until it is in force
 	files *landlock.Ruleset // what the newest Landlock ruleset does for promises
 	tasks int               // /proc/self/task, or -1: for a later ruleset, when it cannot be opened
+	task  fileID            // what tasks is open for
 }{tasks: -1}
 
 // landlockABI is a variable for tests of what older kernels have.
@@ -85,6 +86,9 @@ func (c Config) unveilBlock() error {
 // the two acts that can fail, each fails as a whole, and what could make the
 // second fail is looked for before the first.
 func (c Config) enforce(next State) error {
+	if inForce.tasks >= 0 && idOf(inForce.tasks) != inForce.task {
+		inForce.tasks = -1 // another part of the program closed it
+	}
 	pr := thisProcess()
 	p, err := pr.plan(c, inForce.state, next)
 	if err != nil {
@@ -123,8 +127,8 @@ func (c Config) enforce(next State) error {
 	}
 	if p.ruleset != nil {
 		if p.filter != nil && inForce.state.mayRead() {
-			if err := kernel.CheckThreads(); err != nil {
-				return installError(err)
+			if err := kernel.CheckThreads(libc.Broadcasts && !pr.abi.ThreadSync()); err != nil {
+				return landlockError(installError(err))
 			}
 		}
 		if err := kernel.RestrictAllThreads(ruleset, tasks, pr.abi); err != nil {
@@ -139,10 +143,14 @@ func (c Config) enforce(next State) error {
 		}
 		inForce.filtered, inForce.promises, inForce.violation = true, p.held, p.violation
 	}
-	inForce.tasks = tasks
+	if tasks >= 0 && tasks != inForce.tasks {
+		inForce.tasks, inForce.task = tasks, idOf(tasks)
+	}
 	if p.next.Unveil != UnveilPending {
 		for _, n := range inForce.nodes {
-			unix.Close(n.fd)
+			if idOf(n.fd) == n.id {
+				unix.Close(n.fd)
+			}
 		}
 		inForce.nodes = nil
 	}
@@ -194,7 +202,9 @@ func (pr process) plan(c Config, now, next State) (*plan, error) {
 		if err := c.checkLandlock(pr.abi); err != nil {
 			return nil, err
 		}
-		hiding = pr.abi.Version > 0
+		if hiding = pr.abi.Version > 0; !hiding {
+			p.next.Unveil = UnveilClosed // BestEffort does without
+		}
 	}
 	pr.unveiled = hiding || now.hidden
 	p.next.hidden = pr.unveiled
@@ -212,6 +222,7 @@ func (pr process) plan(c Config, now, next State) (*plan, error) {
 
 	// Landlock.
 	p.violation = c.violation(promises)
+	pr.logs = p.violation == policy.Log
 	p.files = &landlock.Ruleset{}
 	if next.Pledged && p.violation != policy.Log && pr.abi.Version > 0 {
 		p.files = restriction(pr.held(promises)).Trim(pr.abi)
@@ -225,7 +236,7 @@ func (pr process) plan(c Config, now, next State) (*plan, error) {
 			return nil, err
 		}
 		p.ruleset = pr.veilRuleset(rules, next.Pledged, pr.held(promises))
-	case !p.files.Empty() && !p.files.Equal(inForce.files):
+	case !p.files.Empty() && !p.files.SameFiles(inForce.files):
 		p.ruleset = p.files
 	case p.files.Empty() && next.Pledged && p.violation != policy.Log && now.Landlock == 0 && pr.abi.ThreadSync():
 		// Where one call reaches all threads, it is worth it.

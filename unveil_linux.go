@@ -45,8 +45,21 @@ func (p permissions) rights() (r uint64) {
 type veilNode struct {
 	path    string // as the kernel knows it
 	fd      int    // if it is missing, its directory's
+	id      fileID // of what the descriptor is for
 	missing bool
 	may     permissions
+}
+
+// A fileID says which file it is.
+type fileID struct{ dev, ino uint64 }
+
+// idOf returns the file that a descriptor is open for, none if it is closed.
+func idOf(fd int) fileID {
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil {
+		return fileID{}
+	}
+	return fileID{st.Dev, st.Ino}
 }
 
 // below reports whether the node is in the directory dir or deeper.
@@ -273,7 +286,7 @@ func (c Config) unveil(path string, may permissions) error {
 	if err != nil {
 		return &fs.PathError{Op: "unveil", Path: path, Err: err}
 	}
-	n.may = may
+	n.may, n.id = may, idOf(n.fd)
 	inForce.nodes = addNode(inForce.nodes, n)
 	st.Unveil = UnveilPending
 	st.Unveiled = nil
@@ -290,7 +303,9 @@ func addNode(nodes []*veilNode, n *veilNode) []*veilNode {
 	if !found {
 		return slices.Insert(nodes, at, n)
 	}
-	unix.Close(nodes[at].fd)
+	if nodes[at].id == (fileID{}) || idOf(nodes[at].fd) == nodes[at].id {
+		unix.Close(nodes[at].fd)
+	}
 	nodes[at] = n
 	return nodes
 }
@@ -327,6 +342,14 @@ func (st *State) veil(nodes []*veilNode) (rules []landlock.PathRule, opened []in
 	present := make([]*veilNode, 0, len(nodes))
 	var missing []*veilNode
 	for _, n := range nodes {
+		if n.id != (fileID{}) && idOf(n.fd) != n.id {
+			return nil, opened, &fs.PathError{Op: "unveil", Path: n.path, Err: fmt.Errorf("%w: another part of the program closed the descriptor that stands for it", unix.EBADF)}
+		}
+		if st.mayRead() && !n.missing { // where it is now
+			if real, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", n.fd)); err == nil {
+				n = &veilNode{path: real, fd: n.fd, may: n.may}
+			}
+		}
 		if n.missing {
 			fd, err := fileSystem{}.open(n.fd, filepath.Base(n.path))
 			if err != nil {
@@ -338,6 +361,7 @@ func (st *State) veil(nodes []*veilNode) (rules []landlock.PathRule, opened []in
 		}
 		present = append(present, n)
 	}
+	slices.SortStableFunc(present, func(x, y *veilNode) int { return cmp.Compare(x.path, y.path) })
 	for _, n := range missing {
 		if err := checkMissing(n, present); err != nil {
 			return nil, opened, err

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -84,24 +85,47 @@ func install(prog []bpf.Insn, flags uintptr) error {
 }
 
 // CheckThreads looks for a thread with a seccomp filter that others do not have,
-// which would make InstallFilter fail. It reads /proc; where that does not tell,
-// there is no error.
-func CheckThreads() error {
-	filters := func(task string) string {
-		status, _ := os.ReadFile(task + "/status")
-		_, after, _ := strings.Cut(string(status), "\nSeccomp_filters:") // since Linux 5.9
-		count, _, _ := strings.Cut(after, "\n")
-		return strings.TrimSpace(count)
-	}
+// which would make InstallFilter fail, and, with broadcast, for one that blocks
+// the signal of libc.RestrictAllThreads, which would wait for it for ever. It
+// reads /proc; where that does not tell, there is no error.
+func CheckThreads(broadcast bool) error {
+	here := threadStatus("/proc/thread-self")
 	tasks, _ := os.ReadDir(taskDir)
-	here := filters("/proc/thread-self")
 	for _, t := range tasks {
-		if there := filters(taskDir + "/" + t.Name()); there != "" && here != "" && there != here {
-			tid, _ := strconv.Atoi(t.Name())
+		tid, _ := strconv.Atoi(t.Name())
+		there := threadStatus(taskDir + "/" + t.Name())
+		if there.filters != "" && here.filters != "" && there.filters != here.filters {
 			return &InstallError{Op: "seccomp(SECCOMP_SET_MODE_FILTER)", TID: tid, Err: unix.EBUSY}
+		}
+		// Libraries block it, too, but only for a moment.
+		for patience := 100; broadcast && there.blocks; patience-- {
+			if patience == 0 {
+				return &LandlockError{Op: "landlock_restrict_self", Path: fmt.Sprintf("thread %d blocks signal 33", tid), Err: unix.EBUSY}
+			}
+			time.Sleep(time.Millisecond)
+			there = threadStatus(taskDir + "/" + t.Name())
 		}
 	}
 	return nil
+}
+
+// threadStatus reads what CheckThreads wants to know of a thread.
+func threadStatus(task string) (s struct {
+	filters string // how many, since Linux 5.9
+	blocks  bool   // signal 33
+}) {
+	status, _ := os.ReadFile(task + "/status")
+	for line := range strings.Lines(string(status)) {
+		name, value, _ := strings.Cut(line, ":")
+		switch value = strings.TrimSpace(value); name {
+		case "Seccomp_filters":
+			s.filters = value
+		case "SigBlk":
+			mask, _ := strconv.ParseUint(value, 16, 64)
+			s.blocks = mask&(1<<32) != 0
+		}
+	}
+	return s
 }
 
 func errno(err error) syscall.Errno {

@@ -35,13 +35,13 @@ type PortRule struct {
 // Empty reports whether there is nothing to restrict.
 func (r *Ruleset) Empty() bool { return r == nil || r.FS|r.Net|r.Scoped == 0 }
 
-// Equal reports whether two rulesets say the same. An empty one and none are the
-// same.
-func (r *Ruleset) Equal(s *Ruleset) bool {
+// SameFiles reports whether two rulesets say the same of files and ports. An
+// empty one and none are the same.
+func (r *Ruleset) SameFiles(s *Ruleset) bool {
 	if r.Empty() || s.Empty() {
 		return r.Empty() == s.Empty()
 	}
-	return r.FS == s.FS && r.Net == s.Net && r.Scoped == s.Scoped && slices.Equal(r.Paths, s.Paths) && slices.Equal(r.Ports, s.Ports)
+	return r.FS == s.FS && r.Net == s.Net && slices.Equal(r.Paths, s.Paths) && slices.Equal(r.Ports, s.Ports)
 }
 
 // Groups of rights, by what they are about.

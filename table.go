@@ -624,7 +624,7 @@ var processRows = []row{
 	}, note: "changing who the process is"},
 	{needs: need(ID), calls: []uint32{unix.SYS_PRCTL}, when: when(is(0, unix.PR_SET_KEEPCAPS, unix.PR_CAPBSET_DROP, unix.PR_CAP_AMBIENT)),
 		note: "capabilities that go with it"},
-	{needs: append(need(UnveilPromise), fileful...), calls: []uint32{unix.SYS_LANDLOCK_CREATE_RULESET, unix.SYS_LANDLOCK_ADD_RULE, unix.SYS_LANDLOCK_RESTRICT_SELF},
+	{needs: append(need(UnveilPromise), fileful...), calls: []uint32{unix.SYS_LANDLOCK_CREATE_RULESET, unix.SYS_LANDLOCK_ADD_RULE, unix.SYS_LANDLOCK_RESTRICT_SELF, unix.SYS_FSTAT},
 		note: "Unveil, and a later Pledge that means fewer files: Landlock can only restrict"},
 	{needs: append(need(UnveilPromise), fileful...).with(cFloor), calls: []uint32{unix.SYS_GETDENTS64, unix.SYS_LSEEK},
 		note: "the list of the process's own threads, each of which has to restrict itself before Linux 7.0"},

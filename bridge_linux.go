@@ -48,6 +48,8 @@ func launchedProcess(pid int) process {
 var launchRows = slices.Concat(launchArchRows, []row{
 	{needs: always, calls: []uint32{unix.SYS_PRLIMIT64}, when: when(is(0, 0), is(1, unix.RLIMIT_NOFILE)),
 		note: "Go raises its own limit of descriptors"},
+	{needs: always, calls: []uint32{unix.SYS_SETUID}, when: when(onlyUser(0)), note: givesUp},
+	{needs: always, calls: []uint32{unix.SYS_SETGID}, when: when(onlyGroup(0)), note: givesUp},
 	{needs: always, errno: unix.EACCES, calls: []uint32{unix.SYS_READLINKAT},
 		note: "static programs ask for their own path, /proc/self/exe, and can do without"},
 })
@@ -61,10 +63,11 @@ var loadRows = []row{
 	), note: "the dynamic loader maps programs and libraries: files, private, not writable"},
 }
 
-// triedFiles are those that runtimes try to open and can do without. A filter
-// does not see names; a supervisor does, and has these opens fail with EACCES
-// where the promises do not allow them.
+// triedFiles are those that runtimes try to open, or look for, and can do
+// without. A filter does not see names; a supervisor does, and has these calls
+// fail with EACCES where the promises do not allow them.
 var triedFiles = []struct{ pattern, note string }{
+	{"/etc/busybox.conf", "says which applets of busybox may have privileges"},
 	{"/proc/self/cgroup", "the Go runtime looks for a limit of processors"},
 	{"/proc/self/mountinfo", "the same"},
 	{"/proc/self/maps", "pthread_getattr_np(3) looks for the stack of the main thread: Go programs with cgo, and libsigsegv"},
@@ -249,7 +252,8 @@ func (pr *process) unveilFor(c *bridge.Confinement, paths []bridge.Path, s Set) 
 	return nil
 }
 
-// open decides of an open that the filter asked a supervisor about. The policy
+// open decides of a call that the filter asked a supervisor about: an open, or
+// looking at a file, which nothing here allows. The policy
 // is the one without a supervisor, where Landlock alone tells files apart.
 func (pr process) open(wide *policy.Policy, s Set, call *policy.Data, path string) policy.Verdict {
 	if tried(path) {

@@ -77,7 +77,7 @@ type programKey struct {
 
 // compiled returns the filter for a set, which is made once per process.
 func compiled(pr process, s Set, violation policy.Verdict) (*Filter, error) {
-	key := programKey{pr.held(s), violation, fmt.Sprint(pr.uid, pr.gids)}
+	key := programKey{pr.held(s), violation, fmt.Sprint(pr.uid, pr.gids, pr.onlyUID, pr.onlyGID)}
 	programs.Lock()
 	defer programs.Unlock()
 	if f := programs.known[key]; f != nil {
@@ -108,6 +108,8 @@ type process struct {
 	gids     []int // the effective one and the supplementary ones
 	libc     bool  // C code may run in it
 
+	onlyUID, onlyGID int // the real, effective and saved one; -1 if there are several
+
 	abi        landlock.ABI
 	unveiled   bool // an unveil is, or is about to be, in force
 	supervised bool // somebody else decides of violations
@@ -127,8 +129,20 @@ func thisProcess() process {
 		uid:  os.Geteuid(),
 		gids: gids[:min(len(gids), maxGroups)],
 		libc: cgoEnabled,
-		abi:  landlockABI(),
+
+		onlyUID: only(unix.Getresuid()),
+		onlyGID: only(unix.Getresgid()),
+
+		abi: landlockABI(),
 	}
+}
+
+// only returns the id if it is the only one, else -1.
+func only(real, effective, saved int) int {
+	if real == effective && effective == saved {
+		return effective
+	}
+	return -1
 }
 
 // held adds to a set of promises the circumstances under which the process
@@ -233,6 +247,10 @@ func (pr process) values(c cond) []uint64 {
 		for _, gid := range pr.gids {
 			values = append(values, uint64(uint32(gid)))
 		}
+	case onlyUID:
+		values = append(values, uint64(uint32(pr.onlyUID)))
+	case onlyGID:
+		values = append(values, uint64(uint32(pr.onlyGID)))
 	case ownEGID:
 		for _, gid := range pr.gids[:min(1, len(pr.gids))] {
 			values = append(values, uint64(uint32(gid)))
@@ -378,6 +396,10 @@ func (c cond) describe(call string, context uint64) string {
 		values = append(values, "its own gids")
 	case ownEGID:
 		values = append(values, "its own gid")
+	case onlyUID:
+		values = append(values, "its only uid")
+	case onlyGID:
+		values = append(values, "its only gid")
 	}
 	switch {
 	case !whole:

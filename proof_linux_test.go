@@ -91,7 +91,7 @@ func TestProof(t *testing.T) {
 }
 
 // testProcess stands for the process in tests of rules.
-var testProcess = process{pid: 4242, uid: 1000, gids: []int{1000, 4, 24, 27}}
+var testProcess = process{pid: 4242, uid: 1000, gids: []int{1000, 4, 24, 27}, onlyUID: 1000, onlyGID: 1000}
 
 // documentedSets are promise strings that the README or OpenBSD's userland use.
 func documentedSets(t *testing.T) []Set {

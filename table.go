@@ -116,6 +116,8 @@ const (
 	ownUID  // the effective one
 	ownGID  // the effective one and the supplementary ones
 	ownEGID // the effective one
+	onlyUID // the one that is the real, the effective and the saved one
+	onlyGID
 )
 
 const (
@@ -157,6 +159,11 @@ func ownGroup(arg uint8) cond {
 func ownPrimaryGroup(arg uint8) cond {
 	return cond{arg: arg, mask: int32Mask, values: []uint64{int32Mask}, own: ownEGID}
 }
+
+// onlyUser and onlyGroup ask for the id that is the process's real, effective
+// and saved one, or, where these differ, for -1, which no id is.
+func onlyUser(arg uint8) cond  { return cond{arg: arg, mask: int32Mask, own: onlyUID} }
+func onlyGroup(arg uint8) cond { return cond{arg: arg, mask: int32Mask, own: onlyGID} }
 
 // descriptor asks for an argument that can be a file descriptor: not AT_FDCWD.
 func descriptor(arg uint8) cond { return no(arg, 1<<31) }
@@ -236,8 +243,8 @@ var floorRows = []row{
 	), note: "a later Pledge: more filters can only refuse more; never NEW_LISTENER, whose holder could let calls through"},
 	{needs: always, calls: []uint32{unix.SYS_SECCOMP}, when: when(is(0, unix.SECCOMP_GET_ACTION_AVAIL)),
 		note: "what a later Pledge asks the kernel"},
-	{needs: always, calls: []uint32{unix.SYS_GETEUID, unix.SYS_GETEGID, unix.SYS_GETGROUPS},
-		note: "whose process it is, which a later Pledge asks for fattr"},
+	{needs: always, calls: []uint32{unix.SYS_GETEUID, unix.SYS_GETEGID, unix.SYS_GETGROUPS, unix.SYS_GETRESUID, unix.SYS_GETRESGID},
+		note: "whose process it is, which a later Pledge asks for fattr and exec"},
 	{needs: always, calls: []uint32{unix.SYS_PIPE2}, note: "through which a later Pledge gets its program from libseccomp"},
 	{needs: always, calls: []uint32{unix.SYS_FCNTL}, when: when(is(1, unix.F_GETFL, unix.F_GETPIPE_SZ)),
 		note: "what os.NewFile and that Pledge ask about the pipe"},
@@ -310,7 +317,7 @@ var stdioRows = []row{
 		note: "signals to itself, with a value"},
 	{needs: need(Stdio), calls: []uint32{unix.SYS_WAIT4, unix.SYS_WAITID}, note: "waiting for children"},
 	{needs: need(Stdio), calls: []uint32{
-		unix.SYS_GETUID, unix.SYS_GETGID, unix.SYS_GETRESUID, unix.SYS_GETRESGID,
+		unix.SYS_GETUID, unix.SYS_GETGID,
 		unix.SYS_GETPPID, unix.SYS_GETPGID, unix.SYS_GETSID, unix.SYS_CAPGET, unix.SYS_GETRLIMIT,
 	}, note: "who the process is"},
 	{needs: need(Stdio), calls: []uint32{unix.SYS_SCHED_GET_PRIORITY_MAX, unix.SYS_SCHED_GET_PRIORITY_MIN},
@@ -608,6 +615,8 @@ var processRows = []row{
 
 	{needs: need(ProtExec), calls: []uint32{unix.SYS_MMAP, unix.SYS_MPROTECT, unix.SYS_PKEY_MPROTECT}, note: "executable memory"},
 	{needs: need(Exec), calls: []uint32{unix.SYS_EXECVE, unix.SYS_EXECVEAT}, note: "programs, which live under the same promises"},
+	{needs: need(Exec), calls: []uint32{unix.SYS_SETUID}, when: when(onlyUser(0)), note: givesUp},
+	{needs: need(Exec), calls: []uint32{unix.SYS_SETGID}, when: when(onlyGroup(0)), note: givesUp},
 	{needs: need(Exec), calls: []uint32{unix.SYS_MMAP}, when: when(
 		masked(2, unix.PROT_EXEC|unix.PROT_WRITE, unix.PROT_EXEC),
 		masked(3, unix.MAP_TYPE|unix.MAP_ANONYMOUS, unix.MAP_PRIVATE),
@@ -631,6 +640,8 @@ var processRows = []row{
 	{needs: need(UnveilPromise), calls: []uint32{unix.SYS_OPENAT}, when: when(masked(2, unix.O_PATH|unix.O_ACCMODE|unix.O_CREAT|unix.O_TRUNC|tmpfile, unix.O_PATH)),
 		note: "naming a path to Landlock: O_PATH"},
 }
+
+const givesUp = "giving up the privileges of a set-id program, which it does not have: busybox of all users but root; changes nothing"
 
 // systemRows are about the machine.
 var systemRows = []row{

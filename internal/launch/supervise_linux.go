@@ -128,13 +128,13 @@ func (s *supervisor) refuse(call *policy.Data) action {
 	return die
 }
 
-// openedPath returns the path that a thread is about to open, absolute and
-// clean; "" if the call opens none or it cannot be read.
+// openedPath returns the path that a thread is about to open, or to look at,
+// absolute and clean; "" if the call does neither or it cannot be read.
 func openedPath(tid int, call *policy.Data) string {
 	dir, arg := "cwd", call.Args[0]
 	switch sysnum.Name(call.Nr) {
-	case "open", "creat":
-	case "openat":
+	case "open", "creat", "stat":
+	case "openat", "newfstatat":
 		arg = call.Args[1]
 		if fd := int32(call.Args[0]); fd != unix.AT_FDCWD {
 			dir = fmt.Sprintf("fd/%d", fd)

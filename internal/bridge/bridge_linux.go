@@ -1,5 +1,3 @@
-// Package bridge lets the launcher use what the promise table knows, without
-// making it part of the library's face. The root package fills it in.
 package bridge
 
 import (
@@ -18,9 +16,6 @@ type Target struct {
 	Lax       bool           // violations are only reported: promises' own files are not told from others
 	AtExec    bool           // the filter is there before the program, and has to allow what loading takes
 }
-
-// A Path is a path and its permissions, as for unveil(2).
-type Path struct{ Path, Permissions string }
 
 // A Confinement is what holds it to them.
 type Confinement struct {

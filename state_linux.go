@@ -120,7 +120,7 @@ func (c Config) enforce(next State) error {
 		prime(p.next.Promises, p.next.hidden)
 	}
 	tasks := inForce.tasks
-	if tasks < 0 && p.filter != nil && pr.needsTasks(p.next) {
+	if tasks < 0 && p.filter != nil && inForce.state.mayRead() && pr.needsTasks(p.next) {
 		if tasks, err = kernel.OpenTasks(); err != nil {
 			tasks = -1 // it is missed when it is needed
 		}

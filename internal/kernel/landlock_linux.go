@@ -3,6 +3,7 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"syscall"
 	"time"
 	"unsafe"
@@ -160,9 +161,18 @@ func RestrictAllThreads(ruleset, tasks int, abi landlock.ABI) error {
 
 const taskDir = "/proc/self/task"
 
-// OpenTasks opens the directory of the process's threads.
+// OpenTasks opens the directory of the process's threads. It is ESRCH if /proc
+// is of another PID namespace, where they have other ids.
 func OpenTasks() (int, error) {
-	return unix.Open(taskDir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(taskDir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	if err := unix.Faccessat(fd, strconv.Itoa(unix.Getpid()), unix.F_OK, 0); err != nil {
+		unix.Close(fd)
+		return -1, unix.ESRCH
+	}
+	return fd, nil
 }
 
 func restrictSelf(ruleset int, flags uintptr) error {

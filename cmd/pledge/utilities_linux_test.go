@@ -283,6 +283,7 @@ func TestUtilities(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			skipUnsupported(t, held)
 			run := func(promises ...string) outcome {
 				line := args
 				if promises != nil {
@@ -314,6 +315,7 @@ func TestUtilities(t *testing.T) {
 				lacks = u.lacks
 			}
 			without := held &^ parse(t, u.drop)
+			skipUnsupported(t, without)
 			got := run(without.String())
 			if u.refused != "" {
 				if got.status == 0 || got.status == 159 || !regexp.MustCompile(`\A(?:`+u.refused+`)\z`).MatchString(got.stderr) {
@@ -327,6 +329,14 @@ func TestUtilities(t *testing.T) {
 					without, got.status, got.signal, got.stdout, got.stderr, lacks)
 			}
 		})
+	}
+}
+
+// skipUnsupported skips what this kernel cannot hold a program to.
+func skipUnsupported(t *testing.T, s pledge.Set) {
+	t.Helper()
+	if _, err := (pledge.Config{}).Compile(s); errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
 	}
 }
 

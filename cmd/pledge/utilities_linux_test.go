@@ -293,6 +293,9 @@ func TestUtilities(t *testing.T) {
 			}
 
 			bare := run()
+			if bare.status != u.status && strings.Contains(bare.stderr, ": not found") {
+				t.Skipf("a command that it runs is not here: %s", bare.stderr)
+			}
 			if bare.status != u.status || !regexp.MustCompile(`\A(?:`+u.stdout+`)\z`).MatchString(bare.stdout) {
 				t.Fatalf("by itself it ends with status %d, signal %v, stdout %q, stderr %q; want status %d, stdout like %q",
 					bare.status, bare.signal, bare.stdout, bare.stderr, u.status, u.stdout)

@@ -2,7 +2,7 @@
 # make test   set up, then all tests, with libseccomp and without cgo
 # make lint   gofmt, vet and staticcheck
 # make bench  what it costs
-# make prove  the long form of the proof (about twenty minutes)
+# make prove  the long form of the proof (about two minutes)
 # make fuzz   three minutes of fuzzing
 #
 # make matrix-quick  the tests on three other kernels, arm64 among them, in emulated machines (about ten minutes)

@@ -75,6 +75,7 @@ func TestNarrowingNeedsNothing(t *testing.T) {
 	for _, c := range [][]string{
 		{"rpath", ""}, {"rpath wpath", "rpath"}, {"rpath inet", "inet"}, {"rpath unix", "unix"}, {"inet unix", "inet"},
 		{"error fattr", "fattr"}, {"rpath inet dns", "inet", ""}, {"", ""}, {"exec", ""}, {"rpath exec", "rpath"}, {"unveil", ""},
+		{"exec", "", ""}, {"unveil exec", "exec", "", ""}, {"tty", "", ""},
 	} {
 		t.Run(fmt.Sprintf("%q", c), func(t *testing.T) {
 			pledgetest.Child(t, func() error {

@@ -137,20 +137,32 @@ func (c Config) enforce(next State) error {
 		p.next.Landlock = pr.abi.Version
 		inForce.files = p.files
 	}
+	// What looks at descriptors does so now: the filter may not let it.
+	task, keep := inForce.task, pr.needsTasks(p.next)
+	if tasks != inForce.tasks {
+		task = idOf(tasks)
+	}
+	var done []int
+	if p.next.Unveil != UnveilPending {
+		for _, n := range inForce.nodes {
+			if idOf(n.fd) == n.id {
+				done = append(done, n.fd)
+			}
+		}
+	}
 	if p.filter != nil {
 		if err := kernel.InstallFilter(p.filter.prog, wantsLog(p.violation)); err != nil {
 			return installError(err)
 		}
 		inForce.filtered, inForce.promises, inForce.violation = true, p.held, p.violation
 	}
-	if tasks >= 0 && tasks != inForce.tasks {
-		inForce.tasks, inForce.task = tasks, idOf(tasks)
+	if inForce.tasks, inForce.task = tasks, task; tasks >= 0 && !keep {
+		unix.Close(tasks)
+		inForce.tasks = -1
 	}
 	if p.next.Unveil != UnveilPending {
-		for _, n := range inForce.nodes {
-			if idOf(n.fd) == n.id {
-				unix.Close(n.fd)
-			}
+		for _, fd := range done {
+			unix.Close(fd)
 		}
 		inForce.nodes = nil
 	}

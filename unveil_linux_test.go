@@ -385,6 +385,7 @@ func TestUnveilStates(t *testing.T) {
 			}
 			return nil
 		}}},
+		{"without stdio, too", []func() error{unveiled, pledged("rpath wpath"), pledged("rpath"), hidden}},
 		{"no promise to use paths: nothing to hide", []func() error{unveiled, pledged("stdio"), state(pledge.UnveilInForce)}},
 		{"executed programs see no more", []func() error{unveiled, func() error { return pledge.Unveil("/usr", "rx") }, func() error { return pledge.Unveil("/lib", "rx") },
 			func() error { return pledge.Unveil("/lib64", "rx") }, func() error { return pledge.Unveil("/dev/null", "rw") }, pledge.UnveilBlock, func() error {

@@ -70,8 +70,15 @@ func inProcess(b *testing.B, task ...string) time.Duration {
 
 // benchFilters are what the cost of a call is compared under.
 var benchFilters = map[string]func(Set) ([]bpf.Insn, error){
-	"none":      nil,
+	"none": nil,
+	// A filter that the kernel need not run, since it looks at nothing.
 	"allow-all": func(Set) ([]bpf.Insn, error) { return []bpf.Insn{{Code: 6, K: uint32(policy.Allow)}}, nil },
+	// The shortest one that it has to run: what looking at an argument costs
+	// whoever does it.
+	"look-at-argument": func(Set) ([]bpf.Insn, error) {
+		const argument0 = 16
+		return []bpf.Insn{{Code: 0x20, K: argument0}, {Code: 6, K: uint32(policy.Allow)}}, nil
+	},
 	"bpf": func(s Set) ([]bpf.Insn, error) {
 		return bpf.Compile(thisProcess().policy(s, policy.KillProcess).Simplify())
 	},
@@ -79,7 +86,7 @@ var benchFilters = map[string]func(Set) ([]bpf.Insn, error){
 
 // filterNames returns the keys in an order that puts the baselines first.
 func filterNames() []string {
-	order := []string{"none", "allow-all", "bpf", "libseccomp-tree", "libseccomp-linear"}
+	order := []string{"none", "allow-all", "look-at-argument", "bpf", "libseccomp-tree", "libseccomp-linear"}
 	return slices.DeleteFunc(order, func(name string) bool { _, ok := benchFilters[name]; return !ok })
 }
 

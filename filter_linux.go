@@ -186,6 +186,7 @@ func (pr process) rules(rows []row, held Set, violation policy.Verdict) *policy.
 		NoSys:   uint16(unix.ENOSYS),
 		Grants:  make([]policy.Rule, 0, 512),
 		Default: violation,
+		Hot:     hot,
 	}
 	for _, r := range rows {
 		if !r.needs.metBy(held) {

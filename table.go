@@ -30,6 +30,10 @@ type row struct {
 	note  string        // what it is for, and what the conditions mean
 }
 
+// hot are the calls whose arguments are looked at and that programs make most,
+// most frequent first.
+var hot = []uint32{unix.SYS_OPENAT, unix.SYS_FCNTL, unix.SYS_IOCTL, unix.SYS_MMAP}
+
 // needs lists sets of promises: a row is in effect if one of them is held
 // whole.
 type needs []Set

@@ -12,8 +12,8 @@ import (
 
 // Compile turns a policy into a program that does what the policy says.
 //
-// The program looks at the architecture, then finds the call's number by
-// binary search: a number whose fate does not depend on arguments ends in a
+// The program looks at the architecture, then at the policy's hot numbers one by
+// one, and finds all others by binary search: a number whose fate does not depend on arguments ends in a
 // return without anything but number and architecture having been read, which
 // is what lets the kernel (5.11 and later) remember the answer and not run the
 // program at all. A number with conditions leads to a small decision tree over
@@ -238,24 +238,46 @@ func (b *builder) decide(p *policy.Policy, grants []policy.Rule, otherwise addr)
 		fates = append(fates, fate{nr, b.tree(paths, allow, a)})
 	}
 
+	// What is called often and depends on arguments is asked for first. What
+	// does not can wait: the kernel does not run the program for it.
+	hot := make([]addr, len(p.Hot)) // or -1
+	for i, nr := range p.Hot {
+		hot[i] = slices.IndexFunc(fates, func(f fate) bool { return f.nr == nr })
+		if hot[i] >= 0 {
+			hot[i] = fates[hot[i]].at
+		}
+	}
+
 	var segs []segment
 	put := func(from uint32, to addr) {
-		if n := len(segs); n > 0 && b.same(segs[n-1].to, to) {
-			return
+		if n := len(segs); n == 0 || !b.same(segs[n-1].to, to) {
+			segs = append(segs, segment{from, to})
 		}
-		segs = append(segs, segment{from, to})
 	}
-	put(0, otherwise)
+	next := uint32(0) // the first number that segs do not have yet
 	for _, f := range slices.Backward(fates) {
-		if n := len(segs); segs[n-1].from == f.nr {
-			segs = segs[:n-1]
+		if next < f.nr {
+			put(next, otherwise)
 		}
-		put(f.nr, f.at)
-		if f.nr+1 < p.Limit { // the frame lets no larger number get here
-			put(f.nr+1, otherwise)
+		if !slices.Contains(p.Hot, f.nr) { // else the search never sees it
+			put(f.nr, f.at)
+		}
+		next = f.nr + 1
+	}
+	if next < p.Limit { // the frame lets no larger number get here
+		put(next, otherwise)
+	}
+	a := otherwise
+	if len(segs) > 0 {
+		segs[0].from = 0
+		a = b.search(segs, uint64(p.Limit))
+	}
+	for i, nr := range slices.Backward(p.Hot) {
+		if hot[i] >= 0 {
+			a = b.branch(jeq, nr, hot[i], a)
 		}
 	}
-	return b.search(segs, uint64(p.Limit))
+	return a
 }
 
 // sorted returns rules in order. Those of a simplified policy are already.

@@ -102,6 +102,10 @@ type Policy struct {
 	Grants   []Rule    // calls that are allowed
 	Refusals []Refusal // calls that fail with an errno; the first that matches decides
 	Default  Verdict   // all others
+
+	// Hot are calls that a program should decide as early as it can, most
+	// frequent first. It changes no verdict.
+	Hot []uint32
 }
 
 // x32Bit marks the calls of x32, which have AUDIT_ARCH_X86_64 too. Nothing that

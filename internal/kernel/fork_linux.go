@@ -26,6 +26,8 @@ type Process struct {
 
 	release  int // closing it ends the child; a byte lets it go
 	failures int // the errno of what failed, and whether it was execve
+
+	child *child // what it runs on
 }
 
 // Fork makes a child that executes a program as soon as it is told to. It is
@@ -63,24 +65,20 @@ func Fork(path string, args, env []string, ruleset int) (*Process, error) {
 	}
 	defer unix.Close(fail[1])
 
-	c := child{
+	c := &child{
 		parent: uintptr(os.Getpid()),
 		wait:   uintptr(wait[0]), release: uintptr(wait[1]), fail: uintptr(fail[1]), ruleset: ruleset,
 		path: unsafe.Pointer(argv0), argv: unsafe.Pointer(&argv[0]), envv: unsafe.Pointer(&envv[0]),
 	}
-	var pidfd int32
 	syscall.ForkLock.Lock()
-	pid, e := fork(&c, &pidfd)
+	pid, e := fork(c)
 	syscall.ForkLock.Unlock()
-	runtime.KeepAlive(argv0)
-	runtime.KeepAlive(argv)
-	runtime.KeepAlive(envv)
 	if e != 0 {
 		unix.Close(wait[1])
 		unix.Close(fail[0])
 		return nil, e
 	}
-	return &Process{PID: int(pid), PIDFD: int(pidfd), release: wait[1], failures: fail[0]}, nil
+	return &Process{PID: pid, PIDFD: int(c.pidfd), release: wait[1], failures: fail[0], child: c}, nil
 }
 
 // Release lets the child execute its program, which shows in its being traced.
@@ -92,6 +90,13 @@ func (p *Process) Release() error {
 
 // Abandon ends the child instead.
 func (p *Process) Abandon() { unix.Close(p.release) }
+
+// Close closes PIDFD. The child must have executed its program, or have ended:
+// before, it needs memory of this process.
+func (p *Process) Close() {
+	unix.Close(p.PIDFD)
+	runtime.KeepAlive(p.child)
+}
 
 // Failure returns the errno of what the child failed in, once the child has
 // ended or executed its program, and whether that was its execve; 0 if nothing
@@ -110,31 +115,39 @@ type child struct {
 	wait, release, fail uintptr
 	ruleset             int
 	path, argv, envv    unsafe.Pointer
+	pidfd               int32
 	bytes               [2]byte
+	action              [4]uint64 // struct sigaction
+
+	// The functions that it runs do not look at their stack's end. The linker
+	// makes sure that they need less than a thousand bytes.
+	stack [8192]byte
 }
 
-// fork forks. The child is a copy of this process with one thread, in which the
-// runtime does not work: it makes system calls and nothing else, and no signal
-// handler runs.
-//
-//go:noinline
-//go:norace
-//go:nosplit
-func fork(c *child, pidfd *int32) (uintptr, syscall.Errno) {
-	var all, old uint64 = ^uint64(0), 0
+// fork makes a process that shares the memory of this one, with a stack of its
+// own: until it executes its program, it makes system calls and nothing else,
+// and no signal handler runs in it. To copy the memory, as fork(2) does, takes
+// longer than all else.
+func fork(c *child) (pid int, e syscall.Errno) {
+	all, old := ^uint64(0), uint64(0)
 	syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&all)), uintptr(unsafe.Pointer(&old)), 8, 0, 0)
-	pid, _, e := syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD)|unix.CLONE_PIDFD, 0, uintptr(unsafe.Pointer(pidfd)), 0, 0, 0)
-	if e != 0 || pid != 0 {
-		syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&old)), 0, 8, 0, 0)
-		return pid, e
+	end := uintptr(unsafe.Pointer(&c.stack)) + unsafe.Sizeof(c.stack)
+	r := clone(unix.CLONE_VM|unix.CLONE_PIDFD|uintptr(syscall.SIGCHLD), end&^15, &c.pidfd, c)
+	syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&old)), 0, 8, 0, 0)
+	if r < 0 {
+		return 0, syscall.Errno(-r)
 	}
-	c.run()
-	return 0, 0
+	return r, 0
 }
+
+// clone is clone(2), which returns in the parent only: the child calls run.
+//
+//go:noescape
+func clone(flags, stack uintptr, pidfd *int32, c *child) int
 
 //go:norace
 //go:nosplit
-func (c *child) run() {
+func run(c *child) {
 	// The end of the parent is the end of the pipe, too.
 	syscall.RawSyscall(syscall.SYS_CLOSE, c.release, 0, 0)
 	syscall.RawSyscall6(syscall.SYS_PRCTL, syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0, 0, 0, 0)
@@ -145,6 +158,7 @@ func (c *child) run() {
 			_, _, e = syscall.RawSyscall(unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(c.ruleset), 0, 0)
 		}
 		if e == 0 {
+			c.resetSignals()
 			afterForkInChild()
 			c.bytes[1] = 1
 			_, _, e = syscall.RawSyscall(syscall.SYS_EXECVE, uintptr(c.path), uintptr(c.argv), uintptr(c.envv))
@@ -154,6 +168,23 @@ func (c *child) run() {
 	}
 	for {
 		syscall.RawSyscall(syscall.SYS_EXIT, 253, 0, 0)
+	}
+}
+
+// resetSignals gives all signals that are not ignored their default
+// dispositions. What the runtime remembers of the parent's may be of later.
+//
+//go:norace
+//go:nosplit
+func (c *child) resetSignals() {
+	const sigIgn = 1
+	for sig := uintptr(1); sig <= 64; sig++ {
+		action := uintptr(unsafe.Pointer(&c.action))
+		_, _, e := syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, sig, 0, action, 8, 0, 0)
+		if handler := c.action[0]; e == 0 && handler > sigIgn {
+			c.action = [4]uint64{}
+			syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, sig, action, 0, 8, 0, 0)
+		}
 	}
 }
 

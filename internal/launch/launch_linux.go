@@ -37,11 +37,11 @@ func (c *Command) Run() (Outcome, error) {
 		return Outcome{}, err
 	}
 	defer conf.Close()
-	signals := catchSignals() // slow on a locked thread
 	// The program's process is the child of this thread, and traced by it; it is
 	// killed when this thread ends.
 	runtime.LockOSThread()
 	kernel.RestoreLimit()
+	kernel.NoSIGCHLD()
 	ruleset, err := inheritableRuleset(conf.Ruleset)
 	if err != nil {
 		return Outcome{}, failed("landlock", err)
@@ -82,11 +82,10 @@ func (c *Command) Run() (Outcome, error) {
 	if err != nil {
 		return Outcome{}, failed("starting a process", err)
 	}
-	defer unix.Close(p.PIDFD)
+	defer p.Close()
 	if ruleset >= 0 {
 		unix.Close(ruleset) // the child has it
 	}
-	signals.forwardTo(p)
 	return supervise(p)
 }
 
@@ -135,7 +134,9 @@ func (c *Command) trace(p *kernel.Process, conf *bridge.Confinement, ruleset int
 	kernel.HideMemory()
 	p.Release()
 
-	// The filter is compiled while the program is loaded.
+	// While the program is loaded, signals are caught, and the filter is compiled.
+	signals := make(chan signals, 1)
+	go func() { signals <- forwardSignals(p) }()
 	type compiled struct {
 		prog []bpf.Insn
 		err  error
@@ -168,6 +169,7 @@ func (c *Command) trace(p *kernel.Process, conf *bridge.Confinement, ruleset int
 	})
 	if err == nil {
 		go s.run()
+		go (<-signals).further()
 		err = t.release()
 	}
 	if err == nil {

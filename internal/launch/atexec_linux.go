@@ -35,6 +35,7 @@ func (c *Command) startStage(socket, ruleset int) (*kernel.Process, error) {
 func (c *Command) atExec(p *kernel.Process, conf *bridge.Confinement, socket int) (Outcome, error) {
 	kernel.HideMemory()
 	p.Release()
+	go forwardSignals(p).further()
 	s := c.supervisor(p, conf)
 	defer s.report.close()
 	s.starts.Store(true)

@@ -15,38 +15,21 @@ import (
 // it, it sends on, and what a terminal sends to the process group, the program
 // got too.
 
-// signals catches signals and sends them on.
-type signals struct{ caught chan os.Signal }
+// signals are caught to be sent on.
+type signals chan os.Signal
 
-// catchSignals begins with those that would end the launcher. The program is not
-// affected: caught signals are at their default again after execve(2), and those
-// that are ignored are not caught.
-func catchSignals() signals {
-	s := signals{make(chan os.Signal, 64)}
+// forwardSignals begins with those that would end the launcher. From now on it
+// stops and continues with its program only, and a report to a closed pipe does
+// not end it. What ends it before ends the child, too.
+//
+// The program is not affected: caught signals are at their default again after
+// execve(2), and those that are ignored are not caught.
+func forwardSignals(p *kernel.Process) signals {
+	s := make(signals, 64)
 	s.notify(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM)
-	return s
-}
-
-func (s signals) notify(sigs ...unix.Signal) {
-	for _, sig := range sigs {
-		if !signal.Ignored(sig) {
-			signal.Notify(s.caught, sig)
-		}
-	}
-}
-
-// forwardTo sends what was and what will be caught to the child. From now on
-// the launcher stops and continues with its program only, and a report to a
-// closed pipe does not end it.
-func (s signals) forwardTo(p *kernel.Process) {
 	signal.Ignore(unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGPIPE)
 	go func() {
-		// Each takes its time. Go ignores them meanwhile.
-		s.notify(unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGWINCH, unix.SIGVTALRM, unix.SIGIO, unix.SIGPWR, unix.SIGXCPU, unix.SIGXFSZ)
-		for sig := unix.Signal(34); sig <= 64; sig++ { // SIGRTMIN to SIGRTMAX
-			s.notify(sig)
-		}
-		for sig := range s.caught {
+		for sig := range s {
 			switch sig {
 			case unix.SIGINT, unix.SIGQUIT, unix.SIGHUP, unix.SIGWINCH:
 				if inForeground() {
@@ -56,6 +39,24 @@ func (s signals) forwardTo(p *kernel.Process) {
 			unix.PidfdSendSignal(p.PIDFD, sig.(unix.Signal), nil, 0)
 		}
 	}()
+	return s
+}
+
+// further adds the other signals, each of which takes its time. Go ignores them
+// meanwhile.
+func (s signals) further() {
+	s.notify(unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGWINCH, unix.SIGVTALRM, unix.SIGIO, unix.SIGPWR, unix.SIGXCPU, unix.SIGXFSZ)
+	for sig := unix.Signal(34); sig <= 64; sig++ { // SIGRTMIN to SIGRTMAX
+		s.notify(sig)
+	}
+}
+
+func (s signals) notify(sigs ...unix.Signal) {
+	for _, sig := range sigs {
+		if !signal.Ignored(sig) {
+			signal.Notify(s, sig)
+		}
+	}
 }
 
 // inForeground reports whether the controlling terminal sends its signals to

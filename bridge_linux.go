@@ -84,17 +84,17 @@ func tried(file string) bool {
 }
 
 var (
-	launchTable = slices.Concat(table, launchRows)
-	loadTable   = slices.Concat(launchTable, loadRows)
+	launchTable = sync.OnceValue(func() []row { return slices.Concat(table, launchRows) })
+	loadTable   = sync.OnceValue(func() []row { return slices.Concat(table, launchRows, loadRows) })
 )
 
 // rows returns the table for the process.
 func (pr process) rows() []row {
 	switch {
 	case pr.loads:
-		return loadTable
+		return loadTable()
 	case pr.supervised:
-		return launchTable
+		return launchTable()
 	}
 	return table
 }

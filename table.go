@@ -134,7 +134,7 @@ func is(arg uint8, values ...uint32) cond { return masked(arg, int32Mask, values
 
 // masked asks for the bits of an int argument that are in the mask.
 func masked(arg uint8, mask uint32, values ...uint32) cond {
-	c := cond{arg: arg, mask: uint64(mask)}
+	c := cond{arg: arg, mask: uint64(mask), values: make([]uint64, 0, len(values))}
 	for _, v := range values {
 		c.values = append(c.values, uint64(v))
 	}

@@ -5,6 +5,7 @@ package kernel
 import (
 	"os"
 	"runtime"
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 
@@ -116,8 +117,9 @@ type child struct {
 	ruleset             int
 	path, argv, envv    unsafe.Pointer
 	pidfd               int32
+	busy                uint32 // 1 until the child does without the runtime
+	mask                uint64 // of signals, for the program
 	bytes               [2]byte
-	action              [4]uint64 // struct sigaction
 
 	// The functions that it runs do not look at their stack's end. The linker
 	// makes sure that they need less than a thousand bytes.
@@ -129,10 +131,17 @@ type child struct {
 // and no signal handler runs in it. To copy the memory, as fork(2) does, takes
 // longer than all else.
 func fork(c *child) (pid int, e syscall.Errno) {
+	c.busy = 1
 	all, old := ^uint64(0), uint64(0)
 	syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&all)), uintptr(unsafe.Pointer(&old)), 8, 0, 0)
 	end := uintptr(unsafe.Pointer(&c.stack)) + unsafe.Sizeof(c.stack)
-	r := clone(unix.CLONE_VM|unix.CLONE_PIDFD|uintptr(syscall.SIGCHLD), end&^15, &c.pidfd, c)
+	r := clone(unix.CLONE_VM|unix.CLONE_PIDFD|unix.CLONE_CHILD_CLEARTID|uintptr(syscall.SIGCHLD), end&^15, &c.pidfd, &c.busy, c)
+	// The child asks the runtime about the goroutine that made it and about
+	// signals, which must stay as they are so long. The kernel clears the word if
+	// the child dies.
+	for r > 0 && atomic.LoadUint32(&c.busy) != 0 {
+		syscall.RawSyscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(&c.busy)), futexWait, 1, 0, 0, 0)
+	}
 	syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&old)), 0, 8, 0, 0)
 	if r < 0 {
 		return 0, syscall.Errno(-r)
@@ -143,11 +152,19 @@ func fork(c *child) (pid int, e syscall.Errno) {
 // clone is clone(2), which returns in the parent only: the child calls run.
 //
 //go:noescape
-func clone(flags, stack uintptr, pidfd *int32, c *child) int
+func clone(flags, stack uintptr, pidfd *int32, busy *uint32, c *child) int
+
+const futexWait, futexWake = 0, 1
 
 //go:norace
 //go:nosplit
 func run(c *child) {
+	afterForkInChild()
+	all := ^uint64(0)
+	syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&all)), uintptr(unsafe.Pointer(&c.mask)), 8, 0, 0)
+	c.busy = 0 // not by package atomic, which the race detector looks into
+	syscall.RawSyscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(&c.busy)), futexWake, 1, 0, 0, 0)
+
 	// The end of the parent is the end of the pipe, too.
 	syscall.RawSyscall(syscall.SYS_CLOSE, c.release, 0, 0)
 	syscall.RawSyscall6(syscall.SYS_PRCTL, syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0, 0, 0, 0)
@@ -158,9 +175,8 @@ func run(c *child) {
 			_, _, e = syscall.RawSyscall(unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(c.ruleset), 0, 0)
 		}
 		if e == 0 {
-			c.resetSignals()
-			afterForkInChild()
 			c.bytes[1] = 1
+			syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&c.mask)), 0, 8, 0, 0)
 			_, _, e = syscall.RawSyscall(syscall.SYS_EXECVE, uintptr(c.path), uintptr(c.argv), uintptr(c.envv))
 		}
 		c.bytes[0] = byte(e)
@@ -168,23 +184,6 @@ func run(c *child) {
 	}
 	for {
 		syscall.RawSyscall(syscall.SYS_EXIT, 253, 0, 0)
-	}
-}
-
-// resetSignals gives all signals that are not ignored their default
-// dispositions. What the runtime remembers of the parent's may be of later.
-//
-//go:norace
-//go:nosplit
-func (c *child) resetSignals() {
-	const sigIgn = 1
-	for sig := uintptr(1); sig <= 64; sig++ {
-		action := uintptr(unsafe.Pointer(&c.action))
-		_, _, e := syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, sig, 0, action, 8, 0, 0)
-		if handler := c.action[0]; e == 0 && handler > sigIgn {
-			c.action = [4]uint64{}
-			syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, sig, action, 0, 8, 0, 0)
-		}
 	}
 }
 

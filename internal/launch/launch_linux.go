@@ -51,6 +51,7 @@ func (c *Command) Run() (Outcome, error) {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return Outcome{}, failed("prctl(PR_SET_NO_NEW_PRIVS)", err)
 	}
+	var pinned *unix.CPUSet
 	start := func() (*kernel.Process, error) {
 		fence := -1
 		if !conf.Fence.Empty() {
@@ -60,9 +61,10 @@ func (c *Command) Run() (Outcome, error) {
 			}
 			defer unix.Close(fence)
 		}
+		pinned = pin()
 		return kernel.Fork(c.Path, c.Args, c.Env, fence)
 	}
-	supervise := func(p *kernel.Process) (Outcome, error) { return c.trace(p, conf, ruleset) }
+	supervise := func(p *kernel.Process) (Outcome, error) { return c.trace(p, conf, ruleset, pinned) }
 	if c.AtExec {
 		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
@@ -121,7 +123,7 @@ func inheritable(fd int) (int, error) {
 
 // trace takes the process to the entry point of its program, puts the filter in
 // force there, and supervises it to its end.
-func (c *Command) trace(p *kernel.Process, conf *bridge.Confinement, ruleset int) (Outcome, error) {
+func (c *Command) trace(p *kernel.Process, conf *bridge.Confinement, ruleset int, pinned *unix.CPUSet) (Outcome, error) {
 	if err := kernel.Seize(p.PID, traceOptions); err != nil {
 		p.Abandon()
 		var ws unix.WaitStatus
@@ -134,7 +136,9 @@ func (c *Command) trace(p *kernel.Process, conf *bridge.Confinement, ruleset int
 	kernel.HideMemory()
 	p.Release()
 
-	// While the program is loaded, signals are caught, and the filter is compiled.
+	// What this thread need not do is done by others, while the program is
+	// executed and loaded. It does not wait for them, which is slow where a thread
+	// is locked, before it has to.
 	signals := make(chan signals, 1)
 	go func() { signals <- forwardSignals(p) }()
 	type compiled struct {
@@ -150,7 +154,7 @@ func (c *Command) trace(p *kernel.Process, conf *bridge.Confinement, ruleset int
 	defer s.report.close()
 	t := &tracee{
 		pid: p.PID, threads: map[int]*thread{p.PID: {}},
-		loading: conf.Loading(p.PID), reads: conf.Reads, refuse: s.refuse, ruleset: ruleset,
+		loading: conf.Loading(p.PID), reads: conf.Reads, refuse: s.refuse, ruleset: ruleset, pinned: pinned,
 	}
 	defer t.unpin()
 	err := t.confine(func(in *injector) error {

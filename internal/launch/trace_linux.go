@@ -113,7 +113,6 @@ func (t *tracee) toExec() error {
 	if t.entry, err = setPatch(t.pid, entry, kernel.Breakpoint); err != nil {
 		return t.unreadable(err)
 	}
-	t.pin()
 	return t.goOn(t.pid, 0)
 }
 
@@ -121,20 +120,21 @@ func (t *tracee) unreadable(err error) error {
 	return fmt.Errorf("a program whose file is not readable cannot be stopped at its entry point, try --at-exec: %w", err)
 }
 
-// pin has the process run where its tracer does. They take turns, tens of times,
-// and to wake each other on one processor takes a fraction of the time that it
-// takes on two.
-func (t *tracee) pin() {
+// pin keeps this thread, and the child that it is about to make, on one
+// processor. They take turns, tens of times, and to wake each other there takes
+// a fraction of the time that it takes on two. It returns where they may run
+// otherwise.
+func pin() *unix.CPUSet {
 	var may, here unix.CPUSet
 	cpu, err := kernel.CPU()
-	if err != nil || unix.SchedGetaffinity(t.pid, &may) != nil || may.Count() < 2 {
-		return
+	if err != nil || unix.SchedGetaffinity(0, &may) != nil || may.Count() < 2 {
+		return nil
 	}
 	here.Set(cpu)
-	if unix.SchedSetaffinity(0, &here) == nil {
-		t.pinned = &may
-		unix.SchedSetaffinity(t.pid, &here)
+	if unix.SchedSetaffinity(0, &here) != nil {
+		return nil
 	}
+	return &may
 }
 
 // unpin takes that back. Threads that have been started meanwhile have it from

@@ -182,21 +182,23 @@ func TestSignals(t *testing.T) {
 // what happens without a tracer is what must happen.
 func TestStops(t *testing.T) {
 	for _, sig := range []string{"STOP", "TSTP"} {
-		script := `
-			(sleep 0.3; [ -e after ] && echo it went on; until [ -e after ]; do kill -CONT $$; sleep 0.02; done) &
+		t.Run(sig, func(t *testing.T) {
+			script := `
+			(sleep 1.5; [ -e after ] && echo it went on; until [ -e after ]; do kill -CONT $$; sleep 0.02; done) &
 			kill -` + sig + ` $$
 			touch after
 			wait
 			echo end`
-		bare := exec.Command("sh", "-c", script)
-		bare.Dir = t.TempDir()
-		want, err := bare.CombinedOutput()
-		if err != nil || sig == "STOP" && string(want) != "end\n" {
-			t.Fatalf("SIG%s without a tracer: %v, output %q", sig, err, want)
-		}
-		if _, out := shell(t, script); out != string(want) {
-			t.Errorf("SIG%s: output %q, want %q", sig, out, want)
-		}
+			bare := exec.Command("sh", "-c", script)
+			bare.Dir = t.TempDir()
+			want, err := bare.CombinedOutput()
+			if err != nil || sig == "STOP" && string(want) != "end\n" {
+				t.Fatalf("without a tracer: %v, output %q", err, want)
+			}
+			if _, out := shell(t, script); out != string(want) {
+				t.Errorf("output %q, want %q", out, want)
+			}
+		})
 	}
 }
 

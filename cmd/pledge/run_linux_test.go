@@ -188,19 +188,11 @@ func scriptOf(t *testing.T, interpreter string) string {
 func TestGoPrograms(t *testing.T) {
 	for _, cgo := range []string{"0", "1"} {
 		t.Run("CGO_ENABLED="+cgo, func(t *testing.T) {
-			if _, err := exec.LookPath("go"); err != nil {
-				t.Skip("no go command here")
-			}
-			path := filepath.Join(t.TempDir(), "program")
-			cmd := exec.Command("go", "build", "-o", path, "./testdata/goprogram")
-			cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
-			if msg, err := cmd.CombinedOutput(); err != nil {
-				t.Skipf("go build does not work here: %v\n%s", err, msg)
-			}
+			path := goProgram(t, "go", cgo, slices.Clip(os.Environ()))
 			for _, how := range [][]string{nil, {"--at-exec"}} {
 				run(t, append(how, "-p", "stdio rpath", "--", path)...).want(t, 0, `hello\n`, ``)
 				run(t, append(how, "-p", "stdio rpath", "--", path, "/tmp/never")...).
-					want(t, 159, ``, `pledge: program\[\d+\]: mkdirat\(.*\) needs promise "cpath"\n`)
+					want(t, 159, ``, `pledge: goprogram\S*\[\d+\]: mkdirat\(.*\) needs promise "cpath"\n`)
 			}
 		})
 	}

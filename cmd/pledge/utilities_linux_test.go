@@ -410,11 +410,12 @@ func newLab(t *testing.T) *lab {
 		"uid":   is(strconv.Itoa(os.Getuid())),
 		"musl":  func(t *testing.T) string { return build(t, "musl-gcc", "program.c", "-static") },
 	}
-	if path, err := exec.LookPath("go"); err == nil {
-		env := slices.Clip(os.Environ()) // before the test changes it
-		l.things["go"] = func(t *testing.T) string { return goProgram(t, path, "0", env) }
-		l.things["cgo"] = func(t *testing.T) string { return goProgram(t, path, "1", env) }
+	gotool, env := "go", slices.Clip(os.Environ()) // before the test changes it
+	if path, err := exec.LookPath(gotool); err == nil {
+		gotool = path
 	}
+	l.things["go"] = func(t *testing.T) string { return goProgram(t, gotool, "0", env) }
+	l.things["cgo"] = func(t *testing.T) string { return goProgram(t, gotool, "1", env) }
 	return l
 }
 
@@ -560,10 +561,17 @@ func away(t *testing.T) string {
 	return dir
 }
 
-// goProgram compiles the Go program of testdata.
+// goProgram compiles the Go program of testdata, unless $PLEDGE_PROGRAMS names a
+// folder that has it.
 func goProgram(t *testing.T, gotool, cgo string, env []string) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "program")
+	if dir := os.Getenv("PLEDGE_PROGRAMS"); dir != "" {
+		return filepath.Join(dir, "goprogram-"+cgo)
+	}
+	if _, err := exec.LookPath(gotool); err != nil {
+		t.Skip("no go command here")
+	}
+	path := filepath.Join(t.TempDir(), "goprogram")
 	cmd := exec.Command(gotool, "build", "-o", path, "./testdata/goprogram")
 	cmd.Env = append(env, "CGO_ENABLED="+cgo)
 	if msg, err := cmd.CombinedOutput(); err != nil {

@@ -203,8 +203,27 @@ func goCommand(env []string, args ...string) error {
 	return nil
 }
 
-// rootPackages are what the machines have besides the tests: what these start.
-var rootPackages = []string{"bash", "coreutils", "dash", "findutils", "grep", "libseccomp2", "mawk", "netbase", "procps", "sed", "tzdata", "util-linux"}
+// basePackages are what the machines have besides the tests and the programs
+// that these run: what every system of Debian has, and a C compiler.
+var basePackages = []string{"base-files", "bash", "coreutils", "dash", "diffutils", "findutils", "gcc", "grep", "gzip", "hostname", "libc-bin", "libc6-dev",
+	"libseccomp2", "mawk", "ncurses-base", "netbase", "procps", "sed", "tar", "tzdata", "util-linux"}
+
+// rootPackages returns all packages of the machines, with those of the list
+// that scripts/setup has too.
+func rootPackages() ([]string, error) {
+	list, err := os.ReadFile("scripts/programs")
+	if err != nil {
+		return nil, err
+	}
+	packages := slices.Clone(basePackages)
+	for line := range strings.Lines(string(list)) {
+		if f := strings.Fields(line); len(f) == 2 && f[0] != "#" {
+			packages = append(packages, f[1])
+		}
+	}
+	slices.Sort(packages)
+	return slices.Compact(packages), nil
+}
 
 // A testSet is the tests of this module, built in one way.
 type testSet struct {
@@ -217,13 +236,40 @@ type testSet struct {
 
 type testPackage struct{ path, dir, binary string }
 
-// moduleDir is where the module is in the machine, and commandFile the command
-// pledge. There is no Go in it to build the command with, so tests that start
-// it are told by $PLEDGE_COMMAND where it is.
+// moduleDir is where the module is in the machine. There is no Go in it, so what
+// tests build with Go is brought along, in the folder programsDir, of which they
+// are told by $PLEDGE_PROGRAMS.
 const (
 	moduleDir   = "/pledge"
-	commandFile = "/usr/bin/pledge"
+	programsDir = "/programs"
 )
+
+// addPrograms builds the Go programs that tests run.
+func (m *matrix) addPrograms(a *vmtest.Archive, arch string, b *build, env []string) error {
+	// The programs are plain ones, whatever the tests are linked with.
+	plain := func(cgo string) []string {
+		return append(slices.Clip(env), "CGO_ENABLED="+cgo, "CC="+compilers[arch], "CGO_CFLAGS=")
+	}
+	for _, p := range []struct {
+		name, path string
+		env, flags []string
+	}{
+		{"pledge", "./cmd/pledge", env, slices.Concat(b.flags, []string{"-ldflags=-w " + b.ldflags})},
+		{"goprogram-0", "./cmd/pledge/testdata/goprogram", plain("0"), nil},
+		{"goprogram-1", "./cmd/pledge/testdata/goprogram", plain("1"), nil},
+		{"goroutines", "./internal/trace/testdata/goroutines", plain("0"), nil},
+	} {
+		file := filepath.Join(m.work, arch+"-"+b.name+"-"+p.name)
+		if err := goCommand(p.env, slices.Concat([]string{"build", "-o", file}, p.flags, []string{p.path})...); err != nil {
+			return err
+		}
+		if err := a.Tree(programsDir+"/"+p.name, file, nil); err != nil {
+			return err
+		}
+		os.Remove(file)
+	}
+	return nil
+}
 
 func (m *matrix) buildTests(arch string, b *build) *testSet {
 	set := &testSet{archive: filepath.Join(m.work, arch+"-"+b.name+".cpio")}
@@ -276,14 +322,8 @@ func (m *matrix) buildTests(arch string, b *build) *testSet {
 			os.Remove(file)
 			set.packages = append(set.packages, p)
 		}
-		if _, err := os.Stat("cmd/pledge"); err == nil {
-			file := filepath.Join(m.work, arch+"-"+b.name+"-command")
-			if err := goCommand(env, slices.Concat([]string{"build", "-o", file}, b.flags, []string{"-ldflags=-w " + b.ldflags, "./cmd/pledge"})...); err != nil {
-				return err
-			}
-			if err := a.Tree(commandFile, file, nil); err != nil {
-				return err
-			}
+		if err := m.addPrograms(a, arch, b, env); err != nil {
+			return err
 		}
 		if err := a.Tree(moduleDir, root, func(name string) bool { return strings.HasPrefix(filepath.Base(name), ".") }); err != nil {
 			return err
@@ -342,7 +382,11 @@ func (m *matrix) fetch(c *cell) (kernel *vmtest.Kernel, root string, err error) 
 		return nil, "", err
 	}
 	c.Kernel = kernel.Package
-	root, err = m.store.Root(c.arch, m.suite, rootPackages...)
+	packages, err := rootPackages()
+	if err != nil {
+		return nil, "", err
+	}
+	root, err = m.store.Root(c.arch, m.suite, packages...)
 	return kernel, root, err
 }
 
@@ -368,7 +412,7 @@ func (m *matrix) runCell(c *cell, set *testSet, kernel *vmtest.Kernel, root stri
 		if m.run != "" {
 			args = append(args, "-test.run="+m.run)
 		}
-		machine.Commands = append(machine.Commands, vmtest.Command{Argv: args, Dir: p.dir, UID: c.uid, Env: []string{"PLEDGE_COMMAND=" + commandFile}, Limit: testTime + time.Minute})
+		machine.Commands = append(machine.Commands, vmtest.Command{Argv: args, Dir: p.dir, UID: c.uid, Env: []string{"PLEDGE_PROGRAMS=" + programsDir}, Limit: testTime + time.Minute})
 	}
 
 	// As with go test: what passed and has not changed since is not run anew.

@@ -540,8 +540,18 @@ func child(pid int) int {
 func TestKilled(t *testing.T) {
 	p := program(t)
 	dir := t.TempDir()
-	// From the fork of the launcher to the program it takes some milliseconds.
-	const moment = 15000 // microseconds
+	// The moments are those until the program runs: on a slow machine these are
+	// more. What is least of some trials had no other delay.
+	moment := limit
+	for range 5 {
+		cmd := start(t, "-p", "stdio", "--violation", "errno", "--", p, "sleep")
+		began := time.Now()
+		<-waitReady(t, cmd)
+		moment = min(moment, time.Since(began))
+		cmd.Process.Kill()
+		end(t, cmd)
+	}
+	moment += moment / 2
 	rounds := 60
 	if testing.Short() {
 		rounds = 10
@@ -571,7 +581,7 @@ func TestKilled(t *testing.T) {
 					t.Fatal(err)
 				}
 				launcher := cmd.Process.Pid
-				time.Sleep(time.Duration(rand.IntN(moment)) * time.Microsecond)
+				time.Sleep(rand.N(moment))
 				pid := child(launcher)
 				target := launcher
 				if !c.launcher {
@@ -584,7 +594,7 @@ func TestKilled(t *testing.T) {
 				n++
 				unix.Kill(target, c.sig)
 				if c.sig == unix.SIGSTOP {
-					time.Sleep(time.Duration(rand.IntN(3000)) * time.Microsecond)
+					time.Sleep(rand.N(moment / 4))
 					until(t, "it goes on", func() bool {
 						unix.Kill(-launcher, unix.SIGCONT)
 						return state(pid) != "T" && state(pid) != "t" && state(launcher) != "T"

@@ -37,7 +37,7 @@ import (
 
 func main() {
 	m := &matrix{}
-	quick := flag.Bool("quick", false, "only what fits into a few minutes")
+	flag.BoolVar(&m.quick, "quick", false, "only what fits into a quarter of an hour")
 	only := flag.String("only", "", "run only the cells whose name, such as arm64-6.1-go, matches the regular expression")
 	write := flag.String("write", "", "write the report to this file too")
 	list := flag.Bool("list", false, "print the names of the cells and do nothing")
@@ -58,7 +58,7 @@ func main() {
 	}
 	store.Log, store.Refresh = os.Stderr, *refresh
 	m.store = store
-	cells, err := choose(*quick, *only)
+	cells, err := choose(m.quick, *only)
 	if err != nil {
 		fatal(err)
 	}
@@ -134,6 +134,7 @@ type matrix struct {
 	ctx      context.Context // ends when the user wants that
 	store    *vmtest.Store
 	work     string // folder of this run
+	quick    bool
 	fresh    bool
 	run      string
 	logs     string
@@ -390,6 +391,11 @@ func (m *matrix) fetch(c *cell) (kernel *vmtest.Kernel, root string, err error) 
 	return kernel, root, err
 }
 
+// slowTests are those that take minutes. They run the programs of other people,
+// for which it is all the same who has compiled the filter, so a quick run makes
+// them without cgo only.
+const slowTests = "TestUtilities|TestPrograms"
+
 // testTime is how long the tests of one package may take.
 const testTime = 30 * time.Minute
 
@@ -411,6 +417,9 @@ func (m *matrix) runCell(c *cell, set *testSet, kernel *vmtest.Kernel, root stri
 		}
 		if m.run != "" {
 			args = append(args, "-test.run="+m.run)
+		}
+		if m.quick && c.build.cgo {
+			args = append(args, "-test.skip=^("+slowTests+")$")
 		}
 		machine.Commands = append(machine.Commands, vmtest.Command{Argv: args, Dir: p.dir, UID: c.uid, Env: []string{"PLEDGE_PROGRAMS=" + programsDir}, Limit: testTime + time.Minute})
 	}
@@ -448,6 +457,11 @@ func (m *matrix) runCell(c *cell, set *testSet, kernel *vmtest.Kernel, root stri
 			t = &vmtest.Tally{Failures: []vmtest.Verdict{{Package: p.path, Text: err.Error()}}}
 		}
 		c.Tally.Add(t)
+	}
+	if m.quick && c.build.cgo {
+		for test := range strings.SplitSeq(slowTests, "|") {
+			c.Tally.Skips = append(c.Tally.Skips, vmtest.Verdict{Test: test, Text: "a quick run makes it without cgo only"})
+		}
 	}
 	wrong := func(format string, args ...any) {
 		c.Tally.Failures = append(c.Tally.Failures, vmtest.Verdict{Package: "the machine", Text: fmt.Sprintf(format, args...)})

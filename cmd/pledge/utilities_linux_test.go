@@ -275,6 +275,7 @@ func TestUtilities(t *testing.T) {
 	t.Setenv("LC_ALL", "C.UTF-8")
 	t.Setenv("TERM", "xterm")
 	t.Setenv("HOME", lab.dir)
+	t.Setenv("PYTHONDONTWRITEBYTECODE", "1") // where the system has not, and may not be written to
 	for _, u := range slices.Concat(openbsd, others) {
 		t.Run(u.command, func(t *testing.T) {
 			args := lab.words(t, u.command)

@@ -5,7 +5,7 @@
 # make prove  the long form of the proof (about two minutes)
 # make fuzz   three minutes of fuzzing
 #
-# make matrix-quick  the tests on three other kernels, arm64 among them, in emulated machines (about ten minutes)
+# make matrix-quick  the tests on three other kernels, arm64 among them, in emulated machines (a quarter of an hour)
 # make matrix        on all kernels and builds there are (hours); writes docs/matrix.md
 #                    These need Debian, and root to install QEMU and cross compilers if they are missing.
 

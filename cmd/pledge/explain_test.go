@@ -111,10 +111,13 @@ func TestCheck(t *testing.T) {
 }
 
 func TestShellQuote(t *testing.T) {
-	for _, word := range []string{"", "a", "a b", "it's", `"x"`, "$HOME", "a\nb", "\x1b[31m'", "\xff", "-l", "*", "ö", `\`} {
+	if _, err := exec.LookPath("bash"); err != nil {
+		t.Skip("no bash to ask")
+	}
+	for _, word := range []string{"", "a", "a b", "it's", `"x"`, `"`, "$HOME", "a\nb", "\x1b[31m'", "\xff", "-l", "*", "ö", `\`} {
 		out, err := exec.Command("bash", "-c", "printf %s "+shellQuote(word)).Output()
 		if err != nil {
-			t.Skip("no bash to ask")
+			t.Errorf("%q is quoted as %s: %v", word, shellQuote(word), err)
 		}
 		if string(out) != word {
 			t.Errorf("%q is quoted as %s, which is %q", word, shellQuote(word), out)

@@ -171,7 +171,8 @@ func shellQuote(s string) string {
 	case s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0:
 		return s
 	case printable(s) != s:
-		return "$" + "'" + strings.ReplaceAll(strings.Trim(printable(s), `"`), "'", `\'`) + "'"
+		quoted := printable(s)
+		return "$" + "'" + strings.ReplaceAll(quoted[1:len(quoted)-1], "'", `\'`) + "'"
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

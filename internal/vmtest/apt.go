@@ -137,10 +137,13 @@ var rootFiles = map[string]string{
 	"etc/resolv.conf":   "nameserver 127.0.0.1\n",
 }
 
+// alternatives are links that packages make when they are configured.
+var alternatives = map[string]string{"sh": "dash", "awk": "mawk", "nc": "nc.openbsd", "vi": "vim.tiny"}
+
 // Root makes an Archive of a system that has the packages and what they depend
 // on, and returns its file.
 func (s *Store) Root(arch, suite string, packages ...string) (file string, err error) {
-	recipe := sha256.Sum256(fmt.Append(nil, packages, rootFiles, useless))
+	recipe := sha256.Sum256(fmt.Append(nil, packages, rootFiles, alternatives, useless))
 	file = filepath.Join(s.Dir, "roots", fmt.Sprintf("%s-%s-%x.cpio", suite, arch, recipe[:6]))
 	if _, err := os.Stat(file); err == nil && !s.Refresh {
 		return file, nil
@@ -176,8 +179,9 @@ func (s *Store) Root(arch, suite string, packages ...string) (file string, err e
 		a.File(name, perm, []byte(content))
 	}
 	a.Symlink("etc/localtime", "/usr/share/zoneinfo/Etc/UTC")
-	a.Symlink("usr/bin/sh", "dash")
-	a.Symlink("usr/bin/awk", "mawk")
+	for name, target := range alternatives {
+		a.Symlink("usr/bin/"+name, target)
+	}
 	a.Dir("root", 0o700)
 	for _, deb := range debs {
 		if err := eachFile(deb, func(name string, h *tar.Header, r io.Reader) error { return a.unpack(name, h, r) }); err != nil {
@@ -190,9 +194,9 @@ func (s *Store) Root(arch, suite string, packages ...string) (file string, err e
 	return file, os.Rename(f.Name(), file)
 }
 
-// useless is what a machine that is to boot fast does without. Perl comes with
-// the scripts that configure packages, which are not run.
-var useless = regexp.MustCompile(`^usr/share/(doc|man|locale|info|perl5?)/|^usr/share/zoneinfo/(right|posix)/|^usr/lib/[^/]+/(gconv|perl|perl-base|perl5)/|^usr/lib/[^/]+/libperl\.so|^usr/bin/perl`)
+// useless is what a machine that is to boot fast does without: documents, all of
+// perl but perl-base, and those parts of gcc that only some of its flags need.
+var useless = regexp.MustCompile(`^usr/share/(doc|man|locale|info|perl5?|bug|lintian|gitweb)/|^usr/share/zoneinfo/(right|posix)/|^usr/lib/[^/]+/perl5?/|/libperl\.so|/lib(a|hwa|l|t|ub)san[._]|/lto1/`)
 
 // unpack adds a file of a package.
 func (a *Archive) unpack(name string, h *tar.Header, r io.Reader) error {

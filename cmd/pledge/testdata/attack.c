@@ -32,14 +32,18 @@ static void say_open(const char *path, int flags) {
 
 // The kernel moves a thread that is interrupted in a restartable sequence: here
 // the sequence is the program's first instructions, which are never finished.
-#if defined __x86_64__ && __has_include(<sys/rseq.h>)
+#if (defined __x86_64__ || defined __aarch64__) && __has_include(<sys/rseq.h>)
 #include <sys/rseq.h>
 __attribute__((used)) static void free_at_last(void) {
 	mkdir(path, 0700);
 	_exit(3);
 }
-void landing(void);
+__attribute__((visibility("hidden"))) void landing(void);
+#ifdef __x86_64__
 __asm__(".text\n.long 0x53053053\nlanding:\n and $-16, %rsp\n call free_at_last\n");
+#else
+__asm__(".text\n.inst 0xd428bc00\nlanding:\n bl free_at_last\n");
+#endif
 static struct rseq_cs sequence __attribute__((aligned(32)));
 static void restartable(void) {
 	sequence.start_ip = getauxval(AT_ENTRY);

@@ -73,20 +73,24 @@ var libseccompDev = []string{"libseccomp-dev", "libseccomp2"}
 
 var triplets = map[string]string{"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
 
-// needs returns the commands that the build starts, with their packages.
+var compilers = map[string]string{"amd64": "gcc", "arm64": "aarch64-linux-gnu-gcc"}
+
+// needs returns the commands that the build starts, with their packages. One of
+// the programs that tests run is built with cgo, however the tests are.
 func (b *build) needs(arch string) []string {
-	if !b.cgo {
-		return nil
+	needs := []string{"gcc=gcc", "/usr/include/stdlib.h=libc6-dev"}
+	if arch == "arm64" {
+		needs = append(needs, "aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu", "/usr/aarch64-linux-gnu/include/stdlib.h=libc6-dev-arm64-cross")
 	}
-	needs := []string{"pkg-config=pkg-config", "gcc=gcc", "/usr/include/stdlib.h=libc6-dev"}
+	if !b.cgo {
+		return needs
+	}
+	needs = append(needs, "pkg-config=pkg-config")
 	if arch == "amd64" && b.suite == "" {
 		needs = append(needs, "/usr/include/seccomp.h=libseccomp-dev")
 	}
 	if b.musl {
 		needs = append(needs, "musl-gcc=musl-tools", "ar=binutils", "/usr/include/linux/seccomp.h=linux-libc-dev")
-	}
-	if arch == "arm64" {
-		needs = append(needs, "aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu", "/usr/aarch64-linux-gnu/include/stdlib.h=libc6-dev-arm64-cross")
 	}
 	return needs
 }
@@ -123,11 +127,7 @@ func (b *build) prepare(m *matrix, arch string) ([]string, error) {
 			m.versions["libseccomp of "+suite] = v
 		}
 	}
-	cc := "gcc"
-	if arch == "arm64" {
-		cc = "aarch64-linux-gnu-gcc"
-	}
-	return append(env, "CGO_ENABLED=1", "CC="+cc,
+	return append(env, "CGO_ENABLED=1", "CC="+compilers[arch],
 		"CGO_CFLAGS=-O2 -g -I"+filepath.Join(sysroot, "usr/include"),
 		"PKG_CONFIG_SYSROOT_DIR="+sysroot,
 		"PKG_CONFIG_LIBDIR="+filepath.Join(sysroot, "usr/lib", triplets[arch], "pkgconfig"),

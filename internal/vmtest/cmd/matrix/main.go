@@ -37,7 +37,7 @@ import (
 
 func main() {
 	m := &matrix{}
-	quick := flag.Bool("quick", false, "only what fits into a few minutes")
+	flag.BoolVar(&m.quick, "quick", false, "only what fits into a quarter of an hour")
 	only := flag.String("only", "", "run only the cells whose name, such as arm64-6.1-go, matches the regular expression")
 	write := flag.String("write", "", "write the report to this file too")
 	list := flag.Bool("list", false, "print the names of the cells and do nothing")
@@ -58,7 +58,7 @@ func main() {
 	}
 	store.Log, store.Refresh = os.Stderr, *refresh
 	m.store = store
-	cells, err := choose(*quick, *only)
+	cells, err := choose(m.quick, *only)
 	if err != nil {
 		fatal(err)
 	}
@@ -134,6 +134,7 @@ type matrix struct {
 	ctx      context.Context // ends when the user wants that
 	store    *vmtest.Store
 	work     string // folder of this run
+	quick    bool
 	fresh    bool
 	run      string
 	logs     string
@@ -203,8 +204,27 @@ func goCommand(env []string, args ...string) error {
 	return nil
 }
 
-// rootPackages are what the machines have besides the tests: what these start.
-var rootPackages = []string{"bash", "coreutils", "dash", "findutils", "grep", "libseccomp2", "mawk", "netbase", "procps", "sed", "tzdata", "util-linux"}
+// basePackages are what the machines have besides the tests and the programs
+// that these run: what every system of Debian has, and a C compiler.
+var basePackages = []string{"base-files", "bash", "coreutils", "dash", "diffutils", "findutils", "gcc", "grep", "gzip", "hostname", "libc-bin", "libc6-dev",
+	"libseccomp2", "mawk", "ncurses-base", "netbase", "procps", "sed", "tar", "tzdata", "util-linux"}
+
+// rootPackages returns all packages of the machines, with those of the list
+// that scripts/setup has too.
+func rootPackages() ([]string, error) {
+	list, err := os.ReadFile("scripts/programs")
+	if err != nil {
+		return nil, err
+	}
+	packages := slices.Clone(basePackages)
+	for line := range strings.Lines(string(list)) {
+		if f := strings.Fields(line); len(f) == 2 && f[0] != "#" {
+			packages = append(packages, f[1])
+		}
+	}
+	slices.Sort(packages)
+	return slices.Compact(packages), nil
+}
 
 // A testSet is the tests of this module, built in one way.
 type testSet struct {
@@ -217,13 +237,40 @@ type testSet struct {
 
 type testPackage struct{ path, dir, binary string }
 
-// moduleDir is where the module is in the machine, and commandFile the command
-// pledge. There is no Go in it to build the command with, so tests that start
-// it are told by $PLEDGE_COMMAND where it is.
+// moduleDir is where the module is in the machine. There is no Go in it, so what
+// tests build with Go is brought along, in the folder programsDir, of which they
+// are told by $PLEDGE_PROGRAMS.
 const (
 	moduleDir   = "/pledge"
-	commandFile = "/usr/bin/pledge"
+	programsDir = "/programs"
 )
+
+// addPrograms builds the Go programs that tests run.
+func (m *matrix) addPrograms(a *vmtest.Archive, arch string, b *build, env []string) error {
+	// The programs are plain ones, whatever the tests are linked with.
+	plain := func(cgo string) []string {
+		return append(slices.Clip(env), "CGO_ENABLED="+cgo, "CC="+compilers[arch], "CGO_CFLAGS=")
+	}
+	for _, p := range []struct {
+		name, path string
+		env, flags []string
+	}{
+		{"pledge", "./cmd/pledge", env, slices.Concat(b.flags, []string{"-ldflags=-w " + b.ldflags})},
+		{"goprogram-0", "./cmd/pledge/testdata/goprogram", plain("0"), nil},
+		{"goprogram-1", "./cmd/pledge/testdata/goprogram", plain("1"), nil},
+		{"goroutines", "./internal/trace/testdata/goroutines", plain("0"), nil},
+	} {
+		file := filepath.Join(m.work, arch+"-"+b.name+"-"+p.name)
+		if err := goCommand(p.env, slices.Concat([]string{"build", "-o", file}, p.flags, []string{p.path})...); err != nil {
+			return err
+		}
+		if err := a.Tree(programsDir+"/"+p.name, file, nil); err != nil {
+			return err
+		}
+		os.Remove(file)
+	}
+	return nil
+}
 
 func (m *matrix) buildTests(arch string, b *build) *testSet {
 	set := &testSet{archive: filepath.Join(m.work, arch+"-"+b.name+".cpio")}
@@ -276,14 +323,8 @@ func (m *matrix) buildTests(arch string, b *build) *testSet {
 			os.Remove(file)
 			set.packages = append(set.packages, p)
 		}
-		if _, err := os.Stat("cmd/pledge"); err == nil {
-			file := filepath.Join(m.work, arch+"-"+b.name+"-command")
-			if err := goCommand(env, slices.Concat([]string{"build", "-o", file}, b.flags, []string{"-ldflags=-w " + b.ldflags, "./cmd/pledge"})...); err != nil {
-				return err
-			}
-			if err := a.Tree(commandFile, file, nil); err != nil {
-				return err
-			}
+		if err := m.addPrograms(a, arch, b, env); err != nil {
+			return err
 		}
 		if err := a.Tree(moduleDir, root, func(name string) bool { return strings.HasPrefix(filepath.Base(name), ".") }); err != nil {
 			return err
@@ -342,9 +383,18 @@ func (m *matrix) fetch(c *cell) (kernel *vmtest.Kernel, root string, err error) 
 		return nil, "", err
 	}
 	c.Kernel = kernel.Package
-	root, err = m.store.Root(c.arch, m.suite, rootPackages...)
+	packages, err := rootPackages()
+	if err != nil {
+		return nil, "", err
+	}
+	root, err = m.store.Root(c.arch, m.suite, packages...)
 	return kernel, root, err
 }
+
+// slowTests are those that take minutes. They run the programs of other people,
+// for which it is all the same who has compiled the filter, so a quick run makes
+// them without cgo only.
+const slowTests = "TestUtilities|TestPrograms"
 
 // testTime is how long the tests of one package may take.
 const testTime = 30 * time.Minute
@@ -368,7 +418,10 @@ func (m *matrix) runCell(c *cell, set *testSet, kernel *vmtest.Kernel, root stri
 		if m.run != "" {
 			args = append(args, "-test.run="+m.run)
 		}
-		machine.Commands = append(machine.Commands, vmtest.Command{Argv: args, Dir: p.dir, UID: c.uid, Env: []string{"PLEDGE_COMMAND=" + commandFile}, Limit: testTime + time.Minute})
+		if m.quick && c.build.cgo {
+			args = append(args, "-test.skip=^("+slowTests+")$")
+		}
+		machine.Commands = append(machine.Commands, vmtest.Command{Argv: args, Dir: p.dir, UID: c.uid, Env: []string{"PLEDGE_PROGRAMS=" + programsDir}, Limit: testTime + time.Minute})
 	}
 
 	// As with go test: what passed and has not changed since is not run anew.
@@ -404,6 +457,11 @@ func (m *matrix) runCell(c *cell, set *testSet, kernel *vmtest.Kernel, root stri
 			t = &vmtest.Tally{Failures: []vmtest.Verdict{{Package: p.path, Text: err.Error()}}}
 		}
 		c.Tally.Add(t)
+	}
+	if m.quick && c.build.cgo {
+		for test := range strings.SplitSeq(slowTests, "|") {
+			c.Tally.Skips = append(c.Tally.Skips, vmtest.Verdict{Test: test, Text: "a quick run makes it without cgo only"})
+		}
 	}
 	wrong := func(format string, args ...any) {
 		c.Tally.Failures = append(c.Tally.Failures, vmtest.Verdict{Package: "the machine", Text: fmt.Sprintf(format, args...)})

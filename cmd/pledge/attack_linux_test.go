@@ -170,7 +170,11 @@ func TestForeignProc(t *testing.T) {
 // TestToldBeforeTheEnd has programs end as soon as a violation has failed.
 func TestToldBeforeTheEnd(t *testing.T) {
 	p := program(t)
-	for range 100 {
+	rounds := 100
+	if testing.Short() {
+		rounds = 20
+	}
+	for range rounds {
 		r := run(t, "--at-exec", "-p", "stdio", "--violation", "errno", "--", p, "mkdir", "/tmp/never")
 		if strings.Count(r.stderr, "\n") != 1 {
 			t.Fatalf("status %d, stderr %q; want one line", r.status, r.stderr)

@@ -63,8 +63,11 @@ func (s *supervisor) decide(n *kernel.Notification) {
 	if err == nil {
 		defer unix.Close(pidfd)
 	}
-	if pid == s.main && sysnum.Name(n.Call.Nr) == "execve" && s.starts.Swap(false) {
-		kernel.ContinueNotification(s.listener, n.ID)
+	if pid == s.main && sysnum.Name(n.Call.Nr) == "execve" && s.starts.Load() {
+		// Before Linux 5.19 a signal interrupts it: then it comes again.
+		if kernel.ContinueNotification(s.listener, n.ID) == nil {
+			s.starts.Store(false)
+		}
 		return
 	}
 	path := openedPath(int(n.TID), &n.Call)

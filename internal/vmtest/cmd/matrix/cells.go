@@ -56,17 +56,15 @@ const staticLink = "-linkmode=external -extldflags=-static"
 var (
 	buildGo     = &build{name: "go", about: "without cgo"}
 	buildCgo    = &build{name: "cgo", about: "cgo, libseccomp", cgo: true}
-	buildStatic = &build{name: "static", about: "cgo, libseccomp, static", cgo: true, flags: static, ldflags: staticLink}
 	buildRace   = &build{name: "race", about: "cgo, libseccomp, race detector", cgo: true, flags: []string{"-race"}}
 	build251    = &build{name: "libseccomp-2.5.1", about: "libseccomp 2.5.1, static", cgo: true, flags: static, ldflags: staticLink, suite: "bullseye"}
-	build254    = &build{name: "libseccomp-2.5.4", about: "libseccomp 2.5.4, static", cgo: true, flags: static, ldflags: staticLink, suite: "bookworm"}
 	build260    = &build{name: "libseccomp-2.6.0", about: "libseccomp 2.6.0, static", cgo: true, flags: static, ldflags: staticLink, suite: "trixie"}
 	buildMusl   = &build{name: "musl", about: "musl, libseccomp, static", cgo: true, flags: []string{"-tags=netgo,osusergo,musl"}, ldflags: staticLink, musl: true}
 	buildGo127  = &build{name: "go1.27", about: "Go 1.27, without cgo", toolchain: "1.27"}
 	buildCgo127 = &build{name: "go1.27-cgo", about: "Go 1.27, cgo, libseccomp", cgo: true, toolchain: "1.27"}
 )
 
-var builds = []*build{buildGo, buildCgo, buildStatic, buildRace, build251, build254, build260, buildMusl, buildGo127, buildCgo127}
+var builds = []*build{buildGo, buildCgo, buildRace, build251, build260, buildMusl, buildGo127, buildCgo127}
 
 // libseccompDev are the packages that a build against libseccomp needs.
 var libseccompDev = []string{"libseccomp-dev", "libseccomp2"}
@@ -204,12 +202,42 @@ func (c *cell) wantLandlock() int {
 
 const noLandlock = "lsm=lockdown,yama"
 
+// quickCells are what fits into a quarter of an hour.
+var quickCells = []string{"amd64-5.10-cgo", "amd64-7.3-go", "arm64-6.1-go", "arm64-6.1-cgo"}
+
+// programTests run the programs of other people, for which it is all the same
+// who has compiled the filter. They take minutes.
+var programTests = []string{"TestUtilities", "TestPrograms"}
+
+// computations are tests that ask nothing of the kernel.
+var computations = []string{"TestProof", "TestProofCatchesBrokenRules", "TestProofCatchesBrokenPrograms", "TestCompile"}
+
+// elsewhere returns the tests that are not made in this cell, since another has
+// made them: programs are run on each kernel without cgo, and what is computed
+// is computed in each build on one kernel.
+func (c *cell) elsewhere() []string {
+	if c.what != "" {
+		if c.long {
+			return programTests
+		}
+		return slices.Concat(programTests, computations)
+	}
+	var tests []string
+	if c.build != buildGo {
+		tests = append(tests, programTests...)
+	}
+	if c.kernel.version != "6.1" {
+		tests = append(tests, computations...)
+	}
+	return tests
+}
+
 func allCells() []*cell {
 	var cells []*cell
 	for _, k := range kernels {
 		for _, arch := range []string{"amd64", "arm64"} {
 			for _, b := range []*build{buildGo, buildCgo} {
-				cells = append(cells, &cell{arch: arch, kernel: k, build: b, quick: arch+k.version == "arm646.1" || arch == "amd64" && (k.version == "5.10" || k.version == "7.3")})
+				cells = append(cells, &cell{arch: arch, kernel: k, build: b, quick: slices.Contains(quickCells, arch+"-"+k.version+"-"+b.name)})
 			}
 		}
 	}
@@ -225,7 +253,7 @@ func allCells() []*cell {
 				&cell{arch: arch, kernel: six1, build: b, append: noLandlock, what: "Landlock switched off"},
 				&cell{arch: arch, kernel: byVersion("7.3"), build: b, uid: 1000, what: "an ordinary user"})
 		}
-		for _, b := range []*build{buildStatic, buildRace, build251, build254, build260, buildGo127, buildCgo127} {
+		for _, b := range []*build{buildRace, build251, build260, buildGo127, buildCgo127} {
 			cells = append(cells, &cell{arch: arch, kernel: six1, build: b})
 		}
 	}

@@ -36,8 +36,8 @@ import (
 )
 
 func main() {
-	m := &matrix{}
-	flag.BoolVar(&m.quick, "quick", false, "only what fits into a quarter of an hour")
+	m := &matrix{began: time.Now()}
+	quick := flag.Bool("quick", false, "only what fits into a quarter of an hour")
 	only := flag.String("only", "", "run only the cells whose name, such as arm64-6.1-go, matches the regular expression")
 	write := flag.String("write", "", "write the report to this file too")
 	list := flag.Bool("list", false, "print the names of the cells and do nothing")
@@ -46,6 +46,7 @@ func main() {
 	flag.BoolVar(&m.fresh, "fresh", false, "run also what passed before and has not changed since")
 	flag.StringVar(&m.run, "run", "", "run only the tests that match the regular expression, as with go test")
 	flag.IntVar(&m.machines, "machines", 2, "how many machines run at a time")
+	flag.DurationVar(&m.time, "time", 0, "start no more machines after this time; another run goes on where this one ended")
 	flag.StringVar(&m.logs, "logs", "", "folder to write the whole output of each cell to")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -58,7 +59,7 @@ func main() {
 	}
 	store.Log, store.Refresh = os.Stderr, *refresh
 	m.store = store
-	cells, err := choose(m.quick, *only)
+	cells, err := choose(*quick, *only)
 	if err != nil {
 		fatal(err)
 	}
@@ -134,11 +135,12 @@ type matrix struct {
 	ctx      context.Context // ends when the user wants that
 	store    *vmtest.Store
 	work     string // folder of this run
-	quick    bool
 	fresh    bool
 	run      string
 	logs     string
 	machines int
+	time     time.Duration
+	began    time.Time
 
 	suite    string            // Debian's, of this system
 	versions map[string]string // of what took part, by name
@@ -261,7 +263,7 @@ func (m *matrix) addPrograms(a *vmtest.Archive, arch string, b *build, env []str
 		{"goroutines", "./internal/trace/testdata/goroutines", plain("0"), nil},
 	} {
 		file := filepath.Join(m.work, arch+"-"+b.name+"-"+p.name)
-		if err := goCommand(p.env, slices.Concat([]string{"build", "-o", file}, p.flags, []string{p.path})...); err != nil {
+		if err := goCommand(p.env, slices.Concat([]string{"build", "-buildvcs=false", "-o", file}, p.flags, []string{p.path})...); err != nil {
 			return err
 		}
 		if err := a.Tree(programsDir+"/"+p.name, file, nil); err != nil {
@@ -326,7 +328,7 @@ func (m *matrix) buildTests(arch string, b *build) *testSet {
 		if err := m.addPrograms(a, arch, b, env); err != nil {
 			return err
 		}
-		if err := a.Tree(moduleDir, root, func(name string) bool { return strings.HasPrefix(filepath.Base(name), ".") }); err != nil {
+		if err := a.Tree(moduleDir, root, noTestReads); err != nil {
 			return err
 		}
 		if err := errors.Join(a.Close(), f.Close()); err != nil {
@@ -339,12 +341,28 @@ func (m *matrix) buildTests(arch string, b *build) *testSet {
 	return set
 }
 
+// noTestReads reports whether a file of the module has nothing to do with the
+// tests. A change to others has the machines run anew.
+func noTestReads(name string) bool {
+	base := filepath.Base(name)
+	return strings.HasPrefix(base, ".") || base == "README.md" || base == "Makefile" || strings.HasSuffix(name, "docs/matrix.md")
+}
+
 // runAll runs the cells.
 func (m *matrix) runAll(cells []*cell) {
 	var wg sync.WaitGroup
 	free := make(chan bool, m.machines)
 	sets := map[string]*testSet{}
-	for _, c := range cells {
+	quickFirst := func(a, b *cell) int {
+		switch {
+		case a.quick == b.quick:
+			return 0
+		case a.quick:
+			return -1
+		}
+		return 1
+	}
+	for _, c := range slices.SortedStableFunc(slices.Values(cells), quickFirst) {
 		if m.ctx.Err() != nil {
 			break
 		}
@@ -369,6 +387,12 @@ func (m *matrix) runAll(cells []*cell) {
 			continue
 		}
 		free <- true
+		if m.time > 0 && time.Since(m.began) > m.time {
+			<-free
+			c.notRun = fmt.Sprintf("the %v that were given were over", m.time)
+			fmt.Fprintf(os.Stderr, "%s: NOT RUN: %s\n", c.name(), c.notRun)
+			continue
+		}
 		wg.Go(func() {
 			defer func() { <-free }()
 			m.runCell(c, set, kernel, root)
@@ -390,11 +414,6 @@ func (m *matrix) fetch(c *cell) (kernel *vmtest.Kernel, root string, err error) 
 	root, err = m.store.Root(c.arch, m.suite, packages...)
 	return kernel, root, err
 }
-
-// slowTests are those that take minutes. They run the programs of other people,
-// for which it is all the same who has compiled the filter, so a quick run makes
-// them without cgo only.
-const slowTests = "TestUtilities|TestPrograms"
 
 // testTime is how long the tests of one package may take.
 const testTime = 30 * time.Minute
@@ -418,14 +437,14 @@ func (m *matrix) runCell(c *cell, set *testSet, kernel *vmtest.Kernel, root stri
 		if m.run != "" {
 			args = append(args, "-test.run="+m.run)
 		}
-		if m.quick && c.build.cgo {
-			args = append(args, "-test.skip=^("+slowTests+")$")
+		if elsewhere := c.elsewhere(); len(elsewhere) > 0 {
+			args = append(args, "-test.skip=^("+strings.Join(elsewhere, "|")+")$")
 		}
 		machine.Commands = append(machine.Commands, vmtest.Command{Argv: args, Dir: p.dir, UID: c.uid, Env: []string{"PLEDGE_PROGRAMS=" + programsDir}, Limit: testTime + time.Minute})
 	}
 
 	// As with go test: what passed and has not changed since is not run anew.
-	facts, _ := json.Marshal([]any{set.hash, kernel.Package, filepath.Base(root), c.append, machine.Commands, c.kernel.landlock, c.proof, m.versions})
+	facts, _ := json.Marshal([]any{set.hash, kernel.Package, filepath.Base(root), c.append, machine.Commands, c.kernel.landlock, c.proof, m.versions["QEMU"]})
 	memory := filepath.Join(m.store.Dir, "passed", fmt.Sprintf("%x.json", sha256.Sum256(facts)))
 	if b, err := os.ReadFile(memory); err == nil && !m.fresh && json.Unmarshal(b, &c.result) == nil {
 		fmt.Fprintf(os.Stderr, "%s: %s (passed before, unchanged)\n", c.name(), c.summary())
@@ -458,10 +477,8 @@ func (m *matrix) runCell(c *cell, set *testSet, kernel *vmtest.Kernel, root stri
 		}
 		c.Tally.Add(t)
 	}
-	if m.quick && c.build.cgo {
-		for test := range strings.SplitSeq(slowTests, "|") {
-			c.Tally.Skips = append(c.Tally.Skips, vmtest.Verdict{Test: test, Text: "a quick run makes it without cgo only"})
-		}
+	for _, test := range c.elsewhere() {
+		c.Tally.Skips = append(c.Tally.Skips, vmtest.Verdict{Test: test, Text: "made in other machines, see above"})
 	}
 	wrong := func(format string, args ...any) {
 		c.Tally.Failures = append(c.Tally.Failures, vmtest.Verdict{Package: "the machine", Text: fmt.Sprintf(format, args...)})

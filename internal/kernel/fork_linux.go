@@ -156,6 +156,9 @@ func clone(flags, stack uintptr, pidfd *int32, busy *uint32, c *child) int
 
 const futexWait, futexWake = 0, 1
 
+// run is what the child does.
+//
+//lint:ignore U1000 clone calls it
 //go:norace
 //go:nosplit
 func run(c *child) {

@@ -174,6 +174,7 @@ type result struct {
 	Release  string
 	Landlock int
 	Tally    vmtest.Tally
+	Proved   bool // the proof was printed
 }
 
 // row names the cell's row.

@@ -21,6 +21,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -231,13 +232,13 @@ func rootPackages() ([]string, error) {
 // A testSet is the tests of this module, built in one way.
 type testSet struct {
 	archive  string // with the binaries and the module's files
-	hash     string // of the archive and what else counts
+	hash     string // of the programs and the module's files
 	packages []testPackage
 	notRun   error // something could not be fetched
 	err      error // it does not build
 }
 
-type testPackage struct{ path, dir, binary string }
+type testPackage struct{ path, dir, binary, hash string }
 
 // moduleDir is where the module is in the machine. There is no Go in it, so what
 // tests build with Go is brought along, in the folder programsDir, of which they
@@ -248,7 +249,7 @@ const (
 )
 
 // addPrograms builds the Go programs that tests run.
-func (m *matrix) addPrograms(a *vmtest.Archive, arch string, b *build, env []string) error {
+func (m *matrix) addPrograms(a *vmtest.Archive, arch string, b *build, env []string) (hash string, err error) {
 	// The programs are plain ones, whatever the tests are linked with.
 	plain := func(cgo string) []string {
 		return append(slices.Clip(env), "CGO_ENABLED="+cgo, "CC="+compilers[arch], "CGO_CFLAGS=")
@@ -264,14 +265,19 @@ func (m *matrix) addPrograms(a *vmtest.Archive, arch string, b *build, env []str
 	} {
 		file := filepath.Join(m.work, arch+"-"+b.name+"-"+p.name)
 		if err := goCommand(p.env, slices.Concat([]string{"build", "-buildvcs=false", "-o", file}, p.flags, []string{p.path})...); err != nil {
-			return err
+			return "", err
 		}
+		one, err := hashFiles(file, nil)
+		if err != nil {
+			return "", err
+		}
+		hash += one
 		if err := a.Tree(programsDir+"/"+p.name, file, nil); err != nil {
-			return err
+			return "", err
 		}
 		os.Remove(file)
 	}
-	return nil
+	return hash, nil
 }
 
 func (m *matrix) buildTests(arch string, b *build) *testSet {
@@ -313,10 +319,13 @@ func (m *matrix) buildTests(arch string, b *build) *testSet {
 			if rel == "." {
 				name = "pledge.test"
 			}
-			p := testPackage{path, filepath.Join(moduleDir, rel), "/tests/" + name}
+			p := testPackage{path: path, dir: filepath.Join(moduleDir, rel), binary: "/tests/" + name}
 			file := filepath.Join(m.work, arch+"-"+b.name+"-"+name)
 			args := slices.Concat([]string{"test", "-c", "-o", file}, b.flags, []string{"-ldflags=-w " + b.ldflags, path})
 			if err := goCommand(env, args...); err != nil {
+				return err
+			}
+			if p.hash, err = hashFiles(file, nil); err != nil {
 				return err
 			}
 			if err := a.Tree(p.binary, file, nil); err != nil {
@@ -325,18 +334,18 @@ func (m *matrix) buildTests(arch string, b *build) *testSet {
 			os.Remove(file)
 			set.packages = append(set.packages, p)
 		}
-		if err := m.addPrograms(a, arch, b, env); err != nil {
+		programs, err := m.addPrograms(a, arch, b, env)
+		if err != nil {
 			return err
 		}
 		if err := a.Tree(moduleDir, root, noTestReads); err != nil {
 			return err
 		}
-		if err := errors.Join(a.Close(), f.Close()); err != nil {
-			return err
-		}
-		data, err := os.ReadFile(set.archive)
-		set.hash = fmt.Sprintf("%x", sha256.Sum256(data))
-		return err
+		files, err := hashFiles(root, func(name string) bool {
+			return noTestReads(name) || strings.HasSuffix(name, "_test.go") || strings.HasSuffix(name, "/internal/vmtest")
+		})
+		set.hash = programs + files
+		return errors.Join(err, a.Close(), f.Close())
 	}()
 	return set
 }
@@ -346,6 +355,30 @@ func (m *matrix) buildTests(arch string, b *build) *testSet {
 func noTestReads(name string) bool {
 	base := filepath.Base(name)
 	return strings.HasPrefix(base, ".") || base == "README.md" || base == "Makefile" || strings.HasSuffix(name, "docs/matrix.md")
+}
+
+// hashFiles returns a hash of a file, or of a tree without what is to be left
+// out.
+func hashFiles(root string, leaveOut func(name string) bool) (string, error) {
+	h := sha256.New()
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case name != root && leaveOut != nil && leaveOut(name):
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		case !d.Type().IsRegular():
+			return nil
+		}
+		data, err := os.ReadFile(name)
+		fmt.Fprintf(h, "%s %d\n", strings.TrimPrefix(name, root), len(data))
+		h.Write(data)
+		return err
+	})
+	return fmt.Sprintf("%x", h.Sum(nil)), err
 }
 
 // runAll runs the cells.
@@ -418,99 +451,124 @@ func (m *matrix) fetch(c *cell) (kernel *vmtest.Kernel, root string, err error) 
 // testTime is how long the tests of one package may take.
 const testTime = 30 * time.Minute
 
-func (m *matrix) runCell(c *cell, set *testSet, kernel *vmtest.Kernel, root string) {
-	outputs := make([]bytes.Buffer, len(set.packages))
-	machine := &vmtest.Machine{
-		Arch:     c.arch,
-		Kernel:   kernel.File,
-		Init:     m.inits[c.arch],
-		Archives: []string{root, set.archive},
-		Append:   c.append,
-		Limit:    time.Duration(len(set.packages)) * testTime,
-		Output:   func(i int) io.Writer { return &outputs[i] },
+// command returns how the tests of a package are started in a cell.
+func (m *matrix) command(c *cell, p testPackage) vmtest.Command {
+	args := []string{p.binary, "-test.v=test2json", "-test.paniconexit0", "-test.timeout=" + testTime.String()}
+	if !c.long {
+		args = append(args, "-test.short")
 	}
-	for _, p := range set.packages {
-		args := []string{p.binary, "-test.v=test2json", "-test.paniconexit0", "-test.timeout=" + testTime.String()}
-		if !c.long {
-			args = append(args, "-test.short")
-		}
-		if m.run != "" {
-			args = append(args, "-test.run="+m.run)
-		}
-		if elsewhere := c.elsewhere(); len(elsewhere) > 0 {
-			args = append(args, "-test.skip=^("+strings.Join(elsewhere, "|")+")$")
-		}
-		machine.Commands = append(machine.Commands, vmtest.Command{Argv: args, Dir: p.dir, UID: c.uid, Env: []string{"PLEDGE_PROGRAMS=" + programsDir}, Limit: testTime + time.Minute})
+	if m.run != "" {
+		args = append(args, "-test.run="+m.run)
 	}
+	if elsewhere := c.elsewhere(); len(elsewhere) > 0 {
+		args = append(args, "-test.skip=^("+strings.Join(elsewhere, "|")+")$")
+	}
+	return vmtest.Command{Argv: args, Dir: p.dir, UID: c.uid, Env: []string{"PLEDGE_PROGRAMS=" + programsDir}, Limit: testTime + time.Minute}
+}
 
-	// As with go test: what passed and has not changed since is not run anew.
-	facts, _ := json.Marshal([]any{set.hash, kernel.Package, filepath.Base(root), c.append, machine.Commands, c.kernel.landlock, c.proof, m.versions["QEMU"]})
-	memory := filepath.Join(m.store.Dir, "passed", fmt.Sprintf("%x.json", sha256.Sum256(facts)))
-	if b, err := os.ReadFile(memory); err == nil && !m.fresh && json.Unmarshal(b, &c.result) == nil {
-		fmt.Fprintf(os.Stderr, "%s: %s (passed before, unchanged)\n", c.name(), c.summary())
-		return
+func (m *matrix) runCell(c *cell, set *testSet, kernel *vmtest.Kernel, root string) {
+	// As with go test: a package that passed and has not changed since is not run
+	// anew.
+	results := make([]result, len(set.packages))
+	memories := make([]string, len(set.packages))
+	var commands []vmtest.Command
+	var todo []int
+	for i, p := range set.packages {
+		command := m.command(c, p)
+		facts, _ := json.Marshal([]any{p.hash, set.hash, kernel.Package, filepath.Base(root), c.append, command, m.versions["QEMU"]})
+		memories[i] = filepath.Join(m.store.Dir, "passed", fmt.Sprintf("%x.json", sha256.Sum256(facts)))
+		if b, err := os.ReadFile(memories[i]); err == nil && !m.fresh && json.Unmarshal(b, &results[i]) == nil {
+			continue
+		}
+		todo, commands = append(todo, i), append(commands, command)
 	}
 
 	began := time.Now()
-	run, err := machine.Run(m.ctx)
-	if m.ctx.Err() != nil {
-		return
-	}
-	if run == nil {
-		run = &vmtest.Run{}
-	}
-	c.Date, c.Release, c.Landlock = began.UTC().Format(time.DateOnly), run.Release, run.Landlock
-	var all bytes.Buffer
-	for i, p := range set.packages {
-		fmt.Fprintf(&all, "==== %s\n%s", p.path, outputs[i].Bytes())
-		if i > len(run.Exits) {
-			break // the machine failed before these, which is told below
+	var took string
+	if len(todo) == 0 {
+		took = "all of it before, unchanged"
+	} else {
+		outputs := make([]bytes.Buffer, len(todo))
+		machine := &vmtest.Machine{
+			Arch:     c.arch,
+			Kernel:   kernel.File,
+			Init:     m.inits[c.arch],
+			Archives: []string{root, set.archive},
+			Append:   c.append,
+			Commands: commands,
+			Limit:    time.Duration(len(todo)) * testTime,
+			Output:   func(i int) io.Writer { return &outputs[i] },
 		}
-		exit := vmtest.Exit{Status: -1, Message: "the machine failed"}
-		if i < len(run.Exits) {
-			exit = run.Exits[i]
+		run, err := machine.Run(m.ctx)
+		if m.ctx.Err() != nil {
+			return
 		}
-		fmt.Fprintf(&all, "==== %s\n", exit.Message)
-		t, err := vmtest.ReadOutput(p.path, outputs[i].Bytes(), exit)
+		if run == nil {
+			run = &vmtest.Run{}
+		}
+		took = fmt.Sprintf("%.0fs, %.0fs of CPU time", time.Since(began).Seconds(), run.CPU.Seconds())
+		if len(todo) < len(set.packages) {
+			took += fmt.Sprintf("; %d packages before, unchanged", len(set.packages)-len(todo))
+		}
+		var all bytes.Buffer
+		for n, i := range todo {
+			exit := vmtest.Exit{Status: -1, Message: "the machine failed"}
+			if n < len(run.Exits) {
+				exit = run.Exits[n]
+			}
+			path, output := set.packages[i].path, outputs[n].Bytes()
+			fmt.Fprintf(&all, "==== %s\n%s==== %s\n", path, output, exit.Message)
+			r := &results[i]
+			r.Date, r.Release, r.Landlock = began.UTC().Format(time.DateOnly), run.Release, run.Landlock
+			r.Proved = c.proof != "" && bytes.Contains(output, []byte(c.proof))
+			if n > len(run.Exits) {
+				continue // the machine failed before this, which is told below
+			}
+			t, err := vmtest.ReadOutput(path, output, exit)
+			if err != nil {
+				t = &vmtest.Tally{Failures: []vmtest.Verdict{{Package: path, Text: err.Error()}}}
+			}
+			r.Tally = *t
+		}
+		if m.logs != "" {
+			err := errors.Join(os.MkdirAll(m.logs, 0o777), os.WriteFile(filepath.Join(m.logs, c.name()+".txt"), all.Bytes(), 0o666))
+			if err != nil {
+				fmt.Fprintf(os.Stderr, "matrix: %v\n", err)
+			}
+		}
 		if err != nil {
-			t = &vmtest.Tally{Failures: []vmtest.Verdict{{Package: p.path, Text: err.Error()}}}
+			c.Tally.Failures = append(c.Tally.Failures, vmtest.Verdict{Package: "the machine", Text: err.Error()})
 		}
-		c.Tally.Add(t)
+	}
+
+	for i, r := range results {
+		c.Date, c.Release, c.Landlock = max(c.Date, r.Date), r.Release, r.Landlock
+		c.Proved = c.Proved || r.Proved
+		c.Tally.Add(&r.Tally)
+		if b, err := json.Marshal(r); err == nil && len(r.Tally.Failures) == 0 && len(c.Tally.Failures) == 0 && os.MkdirAll(filepath.Dir(memories[i]), 0o777) == nil {
+			os.WriteFile(memories[i], b, 0o666)
+		}
 	}
 	for _, test := range c.elsewhere() {
 		c.Tally.Skips = append(c.Tally.Skips, vmtest.Verdict{Test: test, Text: "made in other machines, see above"})
 	}
-	wrong := func(format string, args ...any) {
-		c.Tally.Failures = append(c.Tally.Failures, vmtest.Verdict{Package: "the machine", Text: fmt.Sprintf(format, args...)})
-	}
-	if err != nil {
-		wrong("%v", err)
-	} else if m.run == "" {
+	if m.run == "" {
 		// A row that is not what it is called would prove nothing.
-		if want := c.wantLandlock(); run.Landlock != want {
-			wrong("this kernel has Landlock ABI %d, want %d", run.Landlock, want)
+		wrong := func(format string, args ...any) {
+			c.Tally.Failures = append(c.Tally.Failures, vmtest.Verdict{Package: "the machine", Text: fmt.Sprintf(format, args...)})
 		}
-		if c.proof != "" && !bytes.Contains(all.Bytes(), []byte(c.proof)) {
+		if want := c.wantLandlock(); c.Landlock != want {
+			wrong("this kernel has Landlock ABI %d, want %d", c.Landlock, want)
+		}
+		if c.proof != "" && !c.Proved {
 			wrong("no test printed %q", c.proof)
 		}
 		if c.Tally.Passed == 0 {
 			wrong("no test passed")
 		}
 	}
-	if m.logs != "" {
-		err := errors.Join(os.MkdirAll(m.logs, 0o777), os.WriteFile(filepath.Join(m.logs, c.name()+".txt"), all.Bytes(), 0o666))
-		if err != nil {
-			fmt.Fprintf(os.Stderr, "matrix: %v\n", err)
-		}
-	}
-	fmt.Fprintf(os.Stderr, "%s: %s in %.0fs (%.0fs of CPU time)\n", c.name(), c.summary(), time.Since(began).Seconds(), run.CPU.Seconds())
+	fmt.Fprintf(os.Stderr, "%s: %s (%s)\n", c.name(), c.summary(), took)
 	for _, f := range c.Tally.Failures {
 		fmt.Fprintf(os.Stderr, "%s: FAILED: %s %s\n\t%s\n", c.name(), f.Package, f.Test, strings.ReplaceAll(f.Text, "\n", "\n\t"))
-	}
-	if len(c.Tally.Failures) > 0 {
-		return
-	}
-	if b, err := json.Marshal(&c.result); err == nil && os.MkdirAll(filepath.Dir(memory), 0o777) == nil {
-		os.WriteFile(memory, b, 0o666)
 	}
 }

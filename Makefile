@@ -6,7 +6,8 @@
 # make fuzz   three minutes of fuzzing
 #
 # make matrix-quick  the tests on three other kernels, arm64 among them, in emulated machines (a quarter of an hour)
-# make matrix        on all kernels and builds there are (hours); writes docs/matrix.md
+# make matrix        on all kernels and builds there are (three hours; it can be interrupted, and goes on where it
+#                    ended); writes docs/matrix.md
 #                    These need Debian, and root to install QEMU and cross compilers if they are missing.
 
 GO ?= go

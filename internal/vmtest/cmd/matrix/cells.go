@@ -204,7 +204,7 @@ func (c *cell) wantLandlock() int {
 const noLandlock = "lsm=lockdown,yama"
 
 // quickCells are what fits into a quarter of an hour.
-var quickCells = []string{"amd64-5.10-cgo", "amd64-7.3-go", "arm64-6.1-go", "arm64-6.1-cgo"}
+var quickCells = []string{"amd64-5.10-cgo", "amd64-7.3-go", "arm64-6.1-go"}
 
 // programTests run the programs of other people, for which it is all the same
 // who has compiled the filter. They take minutes.

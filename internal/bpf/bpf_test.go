@@ -221,6 +221,9 @@ func randomPolicy(rng *rand.Rand) *policy.Policy {
 			}
 		}
 	}
+	for range rng.IntN(5) { // also some that have no rule, and some twice
+		p.Hot = append(p.Hot, uint32(rng.IntN(16)))
+	}
 	return p
 }
 

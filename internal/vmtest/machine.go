@@ -80,7 +80,7 @@ func (m *Machine) Run(ctx context.Context) (*Run, error) {
 
 	ctx, cancel := context.WithTimeout(ctx, m.Limit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, q.program, "-M", q.machine, "-cpu", q.cpu, "-accel", "tcg,thread=multi", "-smp", "2", "-m", "2G",
+	cmd := exec.CommandContext(ctx, q.program, "-M", q.machine, "-cpu", q.cpu, "-accel", "tcg,thread=multi", "-smp", "2", "-m", "3G",
 		"-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio", "-no-reboot",
 		"-kernel", m.Kernel, "-initrd", initrd,
 		"-append", strings.TrimSpace("console="+q.console+" quiet loglevel=1 panic=-1 rdinit=/init "+q.append+" "+m.Append))

@@ -198,16 +198,7 @@ func event(ws unix.WaitStatus) int { return int(ws >> 16) }
 func (t *tracee) wait() (int, unix.WaitStatus, error) {
 	for {
 		var ws unix.WaitStatus
-		var tid int
-		var err error
-		// The kernel tells of the youngest thread first: where threads make threads
-		// all the time, the first one would never have its turn.
-		if len(t.threads) > 1 {
-			tid, err = unix.Wait4(t.pid, &ws, unix.WALL|unix.WNOHANG, nil)
-		}
-		if tid == 0 && err == nil {
-			tid, err = unix.Wait4(-1, &ws, unix.WALL, nil)
-		}
+		tid, err := unix.Wait4(-1, &ws, unix.WALL, nil)
 		switch {
 		case err == unix.EINTR:
 		case err != nil:

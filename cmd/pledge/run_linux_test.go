@@ -318,6 +318,7 @@ func TestConstructors(t *testing.T) {
 		{"working", threads, 0, confined, ``},
 		{"spinning", threads, 0, confined, ``},
 		{"spawning", threads, 0, confined, ``},
+		{"ending", threads, 0, confined, ``},
 		{"violating", threads, 159, `(ready\n)?`, violation(`mkdir(at)?`)},
 		{"spinning", "stdio", 125, ``, `pledge: a library has started threads before the program begins.*\n`},
 	} {

@@ -194,28 +194,37 @@ const syscallStop = unix.SIGTRAP | 0x80
 // event returns the PTRACE_EVENT_* of a stop, 0 if it is none.
 func event(ws unix.WaitStatus) int { return int(ws >> 16) }
 
-// wait waits for a thread to stop. Threads that end are forgotten.
+// wait waits for a thread to stop.
 func (t *tracee) wait() (int, unix.WaitStatus, error) {
 	for {
-		var ws unix.WaitStatus
-		tid, err := unix.Wait4(-1, &ws, unix.WALL, nil)
-		switch {
-		case err == unix.EINTR:
-		case err != nil:
-			return 0, 0, fmt.Errorf("waiting for the program: %w", err)
-		case ws.Stopped():
-			if t.threads[tid] == nil {
-				t.threads[tid] = new(thread) // it may stop before its parent's stop tells of it
-			}
-			t.threads[tid].stopped = true
-			return tid, ws, nil
-		case tid == t.pid:
-			t.status = ws
-			return 0, 0, errEnded
-		default:
-			delete(t.threads, tid)
+		if tid, ws, err := t.next(); err != nil || ws.Stopped() {
+			return tid, ws, err
 		}
 	}
+}
+
+// next waits for a thread to stop, or to end, which is then forgotten.
+func (t *tracee) next() (int, unix.WaitStatus, error) {
+	var ws unix.WaitStatus
+	tid, err := unix.Wait4(-1, &ws, unix.WALL, nil)
+	for err == unix.EINTR {
+		tid, err = unix.Wait4(-1, &ws, unix.WALL, nil)
+	}
+	switch {
+	case err != nil:
+		return 0, 0, fmt.Errorf("waiting for the program: %w", err)
+	case ws.Stopped():
+		if t.threads[tid] == nil {
+			t.threads[tid] = new(thread) // it may stop before its parent's stop tells of it
+		}
+		t.threads[tid].stopped = true
+	case tid == t.pid:
+		t.status = ws
+		return 0, 0, errEnded
+	default:
+		delete(t.threads, tid)
+	}
+	return tid, ws, nil
 }
 
 // atEntry reports whether a thread has come to the entry point, and if so makes
@@ -333,9 +342,12 @@ func (t *tracee) hold() error {
 			}
 		}
 		for t.running() {
-			tid, ws, err := t.wait()
+			tid, ws, err := t.next()
 			if err != nil {
 				return err
+			}
+			if !ws.Stopped() {
+				continue // it may have been the last that ran
 			}
 			at, err := t.atEntry(tid, ws)
 			if err != nil {

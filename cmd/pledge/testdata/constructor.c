@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <linux/futex.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 
@@ -38,6 +40,28 @@ static void *come_and_go(void *_) {
 		if (pthread_create(&t, NULL, (void *(*)(void *))getppid, NULL) == 0)
 			pthread_join(t, NULL);
 	}
+}
+
+// end_slowly ends the calling thread, which takes it long: it leaves as many
+// robust mutexes as the kernel looks at, each in memory that is still to be
+// mapped. The first of them says when it has begun.
+enum { MUTEXES = 2048, PAGE = 4096 };
+static char *mutexes;
+
+static void *end_slowly(void *_) {
+	static struct robust_list_head head;
+	head.list.next = (struct robust_list *)mutexes;
+	head.futex_offset = sizeof(struct robust_list);
+	unsigned tid = syscall(SYS_gettid);
+	for (int i = 0; i < MUTEXES; i++) {
+		struct robust_list *l = (struct robust_list *)(mutexes + i * PAGE);
+		l->next = i + 1 < MUTEXES ? (struct robust_list *)(mutexes + (i + 1) * PAGE) : &head.list;
+		*(unsigned *)(l + 1) = tid | FUTEX_WAITERS;
+	}
+	madvise(mutexes, MUTEXES * PAGE, MADV_DONTNEED);
+	syscall(SYS_set_robust_list, &head, sizeof head);
+	syscall(SYS_exit, 0);
+	return NULL;
 }
 
 static void threads(int n, void *(*f)(void *)) {
@@ -76,5 +100,13 @@ __attribute__((constructor)) static void init(void) {
 	if (!strcmp(mode, "working")) threads(3, work);
 	if (!strcmp(mode, "spinning")) threads(2, spin);
 	if (!strcmp(mode, "spawning")) threads(2, come_and_go);
+	if (!strcmp(mode, "ending")) {
+		cpu_set_t set;
+		sched_getaffinity(0, sizeof set, &set); // from here on they are not kept on one processor
+		mutexes = mmap(NULL, MUTEXES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		if (mutexes == MAP_FAILED) abort();
+		threads(1, end_slowly);
+		while (!(*(volatile unsigned *)(mutexes + sizeof(struct robust_list)) & FUTEX_OWNER_DIED));
+	}
 	if (!strcmp(mode, "violating")) threads(2, violate_later);
 }

@@ -232,13 +232,16 @@ func rootPackages() ([]string, error) {
 // A testSet is the tests of this module, built in one way.
 type testSet struct {
 	archive  string // with the binaries and the module's files
-	hash     string // of the programs and the module's files
 	packages []testPackage
 	notRun   error // something could not be fetched
 	err      error // it does not build
 }
 
-type testPackage struct{ path, dir, binary, hash string }
+type testPackage struct {
+	path, dir, binary string
+	programs          bool   // its tests ask for the Go programs that are brought along
+	hash              string // of all that its tests can see: a change has the machines run them anew
+}
 
 // moduleDir is where the module is in the machine. There is no Go in it, so what
 // tests build with Go is brought along, in the folder programsDir, of which they
@@ -325,9 +328,18 @@ func (m *matrix) buildTests(arch string, b *build) *testSet {
 			if err := goCommand(env, args...); err != nil {
 				return err
 			}
-			if p.hash, err = hashFiles(file, nil); err != nil {
+			tests, err := hashFiles(file, nil)
+			if err != nil {
 				return err
 			}
+			files, err := hashFiles(root, func(name string) bool { return noTestOf(dir, name) })
+			if err != nil {
+				return err
+			}
+			if p.programs, err = asksForPrograms(dir); err != nil {
+				return err
+			}
+			p.hash = tests + files
 			if err := a.Tree(p.binary, file, nil); err != nil {
 				return err
 			}
@@ -338,20 +350,44 @@ func (m *matrix) buildTests(arch string, b *build) *testSet {
 		if err != nil {
 			return err
 		}
-		if err := a.Tree(moduleDir, root, noTestReads); err != nil {
-			return err
+		for i := range set.packages {
+			if set.packages[i].programs {
+				set.packages[i].hash += programs
+			}
 		}
-		files, err := hashFiles(root, func(name string) bool {
-			return noTestReads(name) || strings.HasSuffix(name, "_test.go") || strings.HasSuffix(name, "/internal/vmtest")
-		})
-		set.hash = programs + files
-		return errors.Join(err, a.Close(), f.Close())
+		return errors.Join(a.Tree(moduleDir, root, noTestReads), a.Close(), f.Close())
 	}()
 	return set
 }
 
-// noTestReads reports whether a file of the module has nothing to do with the
-// tests. A change to others has the machines run anew.
+// asksForPrograms reports whether the tests of a package use the programs that
+// are brought along.
+func asksForPrograms(dir string) (bool, error) {
+	tests, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+	for _, name := range tests {
+		data, readErr := os.ReadFile(name)
+		if readErr != nil {
+			return false, readErr
+		}
+		if bytes.Contains(data, []byte("PLEDGE_PROGRAMS")) {
+			return true, nil
+		}
+	}
+	return false, err
+}
+
+// noTestOf reports whether a file of the module has nothing to do with what the
+// tests of the package in dir do: the code is in their binary, and a folder
+// testdata belongs to the package that it is beside.
+func noTestOf(dir, name string) bool {
+	if own := filepath.Join(dir, "testdata"); name == own || strings.HasPrefix(name, own+"/") {
+		return false
+	}
+	return noTestReads(name) || strings.HasSuffix(name, ".go") || filepath.Base(name) == "testdata" || strings.HasSuffix(name, "/internal/vmtest")
+}
+
+// noTestReads reports whether a file of the module has nothing to do with any
+// test.
 func noTestReads(name string) bool {
 	base := filepath.Base(name)
 	return strings.HasPrefix(base, ".") || base == "README.md" || base == "Makefile" || strings.HasSuffix(name, "docs/matrix.md")
@@ -463,7 +499,11 @@ func (m *matrix) command(c *cell, p testPackage) vmtest.Command {
 	if elsewhere := c.elsewhere(); len(elsewhere) > 0 {
 		args = append(args, "-test.skip=^("+strings.Join(elsewhere, "|")+")$")
 	}
-	return vmtest.Command{Argv: args, Dir: p.dir, UID: c.uid, Env: []string{"PLEDGE_PROGRAMS=" + programsDir}, Limit: testTime + time.Minute}
+	command := vmtest.Command{Argv: args, Dir: p.dir, UID: c.uid, Limit: testTime + time.Minute}
+	if p.programs {
+		command.Env = []string{"PLEDGE_PROGRAMS=" + programsDir}
+	}
+	return command
 }
 
 func (m *matrix) runCell(c *cell, set *testSet, kernel *vmtest.Kernel, root string) {
@@ -475,7 +515,7 @@ func (m *matrix) runCell(c *cell, set *testSet, kernel *vmtest.Kernel, root stri
 	var todo []int
 	for i, p := range set.packages {
 		command := m.command(c, p)
-		facts, _ := json.Marshal([]any{p.hash, set.hash, kernel.Package, filepath.Base(root), c.append, command, m.versions["QEMU"]})
+		facts, _ := json.Marshal([]any{p.hash, kernel.Package, filepath.Base(root), c.append, command, m.versions["QEMU"]})
 		memories[i] = filepath.Join(m.store.Dir, "passed", fmt.Sprintf("%x.json", sha256.Sum256(facts)))
 		if b, err := os.ReadFile(memories[i]); err == nil && !m.fresh && json.Unmarshal(b, &results[i]) == nil {
 			continue

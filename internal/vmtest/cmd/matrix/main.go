@@ -328,18 +328,20 @@ func (m *matrix) buildTests(arch string, b *build) *testSet {
 			if err := goCommand(env, args...); err != nil {
 				return err
 			}
-			tests, err := hashFiles(file, nil)
+			tests, err := testsOf(dir)
 			if err != nil {
 				return err
 			}
-			files, err := hashFiles(root, func(name string) bool { return noTestOf(dir, name) })
+			p.programs = bytes.Contains(tests, []byte("PLEDGE_PROGRAMS"))
+			code, err := hashFiles(file, nil)
 			if err != nil {
 				return err
 			}
-			if p.programs, err = asksForPrograms(dir); err != nil {
+			files, err := hashFiles(root, func(name string) bool { return noTestOf(dir, tests, name) })
+			if err != nil {
 				return err
 			}
-			p.hash = tests + files
+			p.hash = code + files
 			if err := a.Tree(p.binary, file, nil); err != nil {
 				return err
 			}
@@ -360,30 +362,33 @@ func (m *matrix) buildTests(arch string, b *build) *testSet {
 	return set
 }
 
-// asksForPrograms reports whether the tests of a package use the programs that
-// are brought along.
-func asksForPrograms(dir string) (bool, error) {
-	tests, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
-	for _, name := range tests {
+// testsOf returns the source of the tests of the package in dir.
+func testsOf(dir string) ([]byte, error) {
+	names, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+	var all []byte
+	for _, name := range names {
 		data, readErr := os.ReadFile(name)
-		if readErr != nil {
-			return false, readErr
-		}
-		if bytes.Contains(data, []byte("PLEDGE_PROGRAMS")) {
-			return true, nil
-		}
+		err = errors.Join(err, readErr)
+		all = append(all, data...)
 	}
-	return false, err
+	return all, err
 }
 
 // noTestOf reports whether a file of the module has nothing to do with what the
-// tests of the package in dir do: the code is in their binary, and a folder
-// testdata belongs to the package that it is beside.
-func noTestOf(dir, name string) bool {
-	if own := filepath.Join(dir, "testdata"); name == own || strings.HasPrefix(name, own+"/") {
+// tests of the package in dir, whose source is tests, do: the code is in their
+// binary, a folder testdata belongs to the package that it is beside, and a page
+// of the documentation to those who name it.
+func noTestOf(dir string, tests []byte, name string) bool {
+	base := filepath.Base(name)
+	switch own := filepath.Join(dir, "testdata"); {
+	case name == own || strings.HasPrefix(name, own+"/"):
 		return false
+	case noTestReads(name), strings.HasSuffix(name, ".go"), base == "testdata", strings.HasSuffix(name, "/internal/vmtest"):
+		return true
+	case filepath.Base(filepath.Dir(name)) == "docs":
+		return !bytes.Contains(tests, []byte("docs/"+base))
 	}
-	return noTestReads(name) || strings.HasSuffix(name, ".go") || filepath.Base(name) == "testdata" || strings.HasSuffix(name, "/internal/vmtest")
+	return false
 }
 
 // noTestReads reports whether a file of the module has nothing to do with any

@@ -82,7 +82,7 @@ if the program cannot be executed, and 127 if there is none.`,
 	flags.StringArrayVarP(&unveil, "unveil", "v", nil, "let the program see a path, as in rx:/usr; no others then")
 	flags.StringVar(&violation, "violation", "kill", "what becomes of a violation: kill, errno (ENOSYS) or log (let through: protects nothing)")
 	flags.BoolVar(&atExec, "at-exec", false, "set the filter before the program is executed, where it cannot be traced; adds \"stdio rpath\" and mapping of code")
-	flags.StringVar(&stage, "stage", "", "descriptors of the second stage of --at-exec")
+	flags.StringVar(&stage, "stage", "", "what pledge run executes itself for")
 	flags.MarkHidden("stage")
 	cmd.MarkFlagRequired("promises")
 	return cmd

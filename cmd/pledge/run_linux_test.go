@@ -258,7 +258,7 @@ func TestViolations(t *testing.T) {
 		{"flips", "stdio", 159, mkdir(base)},
 		{"forks", "stdio proc", 0, `(` + mkdir(base) + `|pledge: \d+ more violations?\n)+`},
 		{"exec", "stdio", 159, `pledge: ` + base + `\[\d+\]: execve\(.*\) needs promise "exec"\n`},
-		{"int80", "stdio", 159, `pledge: ` + base + `: died of SIGSYS: .*\n`},
+		{"int80", "stdio", 159, `pledge: ` + base + `: died of SIGSYS, .*\n`},
 	} {
 		t.Run(c.mode, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "made")
@@ -319,6 +319,8 @@ func TestConstructors(t *testing.T) {
 		{"spinning", threads, 0, confined, ``},
 		{"spawning", threads, 0, confined, ``},
 		{"ending", threads, 0, confined, ``},
+		{"swapping", "stdio", 0, confined, ``},
+		{"processors", threads, 0, confined, ``},
 		{"violating", threads, 159, `(ready\n)?`, violation(`mkdir(at)?`)},
 		{"spinning", "stdio", 125, ``, `pledge: a library has started threads before the program begins.*\n`},
 	} {
@@ -458,6 +460,32 @@ func TestForward(t *testing.T) {
 	}
 }
 
+// TestUnreadReport has nobody read what the launcher says of a violation.
+func TestUnreadReport(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	w.SetWriteDeadline(time.Now().Add(100 * time.Millisecond)) // when it is full
+	w.Write(make([]byte, 1<<20))
+	cmd := start(t, "-p", "stdio", "--", program(t), "mkdir", "/tmp/never")
+	cmd.Stderr = w
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond)
+	until(t, "the program has ended", func() bool { return child(cmd.Process.Pid) == 0 })
+	if state(cmd.Process.Pid) == "Z" {
+		t.Skip("the report fitted in")
+	}
+	cmd.Process.Signal(unix.SIGTERM)
+	if r := end(t, cmd); r.signal != unix.SIGTERM {
+		t.Errorf("status %d, signal %v; want a death of SIGTERM", r.status, r.signal)
+	}
+}
+
 // ended reports whether a process is a zombie within some time.
 func ended(cmd *exec.Cmd, d time.Duration) bool {
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(time.Millisecond) {
@@ -498,22 +526,72 @@ func waitReady(t *testing.T, cmd *exec.Cmd) <-chan struct{} {
 }
 
 // TestStop stops the program, and looks whether the launcher stops, for a shell
-// to see, and both go on together.
+// to see, and both go on when one of them is told to.
 func TestStop(t *testing.T) {
-	cmd := start(t, "-p", "stdio", "--", program(t), "sleep")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	<-waitReady(t, cmd)
-	pid := child(cmd.Process.Pid)
-	for range 3 {
-		unix.Kill(pid, unix.SIGSTOP)
+	p := program(t)
+	for _, c := range []struct {
+		name  string
+		alone bool // who continues the program does not know of the launcher
+	}{
+		{"the launcher is continued", false},
+		{"the program is continued", true},
+	} {
+		for _, how := range []string{"", "--at-exec"} {
+			t.Run(strings.TrimSpace(c.name+" "+how), func(t *testing.T) {
+				cmd := start(t, append(strings.Fields(how), "-p", "stdio", "--", p, "sleep")...)
+				cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+				<-waitReady(t, cmd)
+				pid := child(cmd.Process.Pid)
+				continued := cmd.Process.Pid
+				if c.alone {
+					continued = pid
+				}
+				for range 3 {
+					unix.Kill(pid, unix.SIGSTOP)
+					until(t, "the launcher stops", func() bool { return state(cmd.Process.Pid) == "T" })
+					unix.Kill(continued, unix.SIGCONT)
+					until(t, "both go on", func() bool { return state(cmd.Process.Pid) != "T" && state(pid) != "T" })
+				}
+				unix.Kill(pid, unix.SIGSTOP) // and the end of it ends the launcher
+				until(t, "the launcher stops", func() bool { return state(cmd.Process.Pid) == "T" })
+				unix.Kill(pid, unix.SIGKILL)
+				if r := end(t, cmd); r.signal != unix.SIGKILL {
+					t.Errorf("status %d, signal %v", r.status, r.signal)
+				}
+			})
+		}
+	}
+	t.Run("before the program begins", func(t *testing.T) {
+		library := build(t, "gcc", "constructor.c", "-pthread", "-shared", "-fPIC")
+		cmd := start(t, "-p", "stdio", "--", build(t, "gcc", "program.c", "-pthread", "-Wl,--no-as-needed", library))
+		cmd.Env = append(os.Environ(), "CONSTRUCTOR=stopping")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
 		until(t, "the launcher stops", func() bool { return state(cmd.Process.Pid) == "T" })
-		unix.Kill(cmd.Process.Pid, unix.SIGCONT)
-		until(t, "both go on", func() bool { return state(cmd.Process.Pid) != "T" && state(pid) != "T" })
-	}
-	unix.Kill(pid, unix.SIGTERM)
-	if r := end(t, cmd); r.signal != unix.SIGTERM {
-		t.Errorf("status %d, signal %v", r.status, r.signal)
-	}
+		unix.Kill(child(cmd.Process.Pid), unix.SIGCONT)
+		end(t, cmd).want(t, 0, confined, ``)
+	})
+	t.Run("the launcher is init", func(t *testing.T) {
+		if os.Getuid() != 0 {
+			t.Skip("needs root, for a pid namespace")
+		}
+		cmd := exec.Command("unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", "exec "+command()+` run -p stdio -- "$0" stop`, p)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		pid := 0
+		until(t, "the program stops", func() bool {
+			pid = child(child(cmd.Process.Pid))
+			return state(pid) == "T" || state(cmd.Process.Pid) == "Z"
+		})
+		time.Sleep(50 * time.Millisecond) // nobody continues it
+		if s := state(pid); s != "T" {
+			t.Errorf("the program does not stay stopped: its state is %q", s)
+		}
+		unix.Kill(pid, unix.SIGCONT)
+		end(t, cmd).want(t, 3, ``, ``)
+	})
 }
 
 func until(t *testing.T, what string, f func() bool) {
@@ -568,12 +646,18 @@ func TestKilled(t *testing.T) {
 		{"the child is killed", false, unix.SIGKILL},
 		{"the child is terminated", false, unix.SIGTERM},
 		{"the child is stopped", false, unix.SIGSTOP},
+		{"the launcher is terminated, --at-exec", true, unix.SIGTERM},
+		{"the child is terminated, --at-exec", false, unix.SIGTERM},
+		{"the child is stopped, --at-exec", false, unix.SIGSTOP},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			seen := map[string]int{}
 			for n := 0; n < rounds; {
 				path := filepath.Join(dir, "made")
 				cmd := start(t, "-p", "stdio", "--violation", "errno", "--", p, "loop", path)
+				if strings.HasSuffix(c.name, "--at-exec") {
+					cmd = start(t, "--at-exec", "-p", "stdio", "--violation", "errno", "--", p, "loop", path)
+				}
 				cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 				var err error
 				if cmd.Stderr, err = os.Create(filepath.Join(dir, "stderr")); err != nil {
@@ -597,15 +681,12 @@ func TestKilled(t *testing.T) {
 				unix.Kill(target, c.sig)
 				if c.sig == unix.SIGSTOP {
 					time.Sleep(rand.N(moment / 4))
+					continued := []int{-launcher, pid}[n%2]
 					until(t, "it goes on", func() bool {
-						unix.Kill(-launcher, unix.SIGCONT)
+						unix.Kill(continued, unix.SIGCONT)
 						return state(pid) != "T" && state(pid) != "t" && state(launcher) != "T"
 					})
 					unix.Kill(pid, unix.SIGKILL)
-					// The launcher may have stopped with its child once more.
-					for !ended(cmd, 10*time.Millisecond) {
-						unix.Kill(launcher, unix.SIGCONT)
-					}
 				}
 				r := end(t, cmd)
 				seen[fmt.Sprint(r.status, r.signal)]++
@@ -629,6 +710,17 @@ func TestKilled(t *testing.T) {
 			}
 			t.Log(seen)
 		})
+	}
+}
+
+// TestStage has the second stage of --at-exec collect its garbage all the time.
+// The program is to end with the launcher.
+func TestStage(t *testing.T) {
+	p := program(t)
+	for range 20 {
+		cmd := start(t, "--at-exec", "-p", "stdio", "--", p, "parent's end")
+		cmd.Env = append(os.Environ(), "GOGC=1", "GOMEMLIMIT=1MiB")
+		end(t, cmd).want(t, int(unix.SIGKILL), ``, ``)
 	}
 }
 

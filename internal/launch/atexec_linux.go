@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"strconv"
@@ -40,13 +41,32 @@ func (c *Command) atExec(p *kernel.Process, conf *bridge.Confinement, socket int
 	defer s.report.close()
 	s.starts.Store(true)
 
+	// Meanwhile the stage can be stopped, or end: that is for this thread to see.
+	handed := make(chan error, 1)
+	go func() {
+		err := c.handOver(p, conf, s, socket)
+		if err != nil {
+			unix.PidfdSendSignal(p.PIDFD, unix.SIGKILL, nil, 0)
+		}
+		handed <- err
+	}()
+	outcome, err := c.wait(p, s)
+	if e := <-handed; e != nil && !errors.Is(e, errEnded) {
+		return Outcome{}, e
+	}
+	return outcome, err
+}
+
+// handOver returns when the stage has executed its program. The error is
+// errEnded if it has ended before.
+func (c *Command) handOver(p *kernel.Process, conf *bridge.Confinement, s *supervisor, socket int) error {
 	prog, err := conf.Compile(p.PID)
-	if err == nil {
-		err = writeProgram(socket, prog)
+	if err != nil {
+		return failed("cannot confine the program", err)
 	}
 	var failure [2]byte
 	n := 0
-	if err == nil {
+	if err = writeProgram(socket, prog); err == nil {
 		s.listener, n, err = receiveDescriptor(socket, failure[:])
 	}
 	if err == nil {
@@ -58,15 +78,11 @@ func (c *Command) atExec(p *kernel.Process, conf *bridge.Confinement, socket int
 	}
 	switch {
 	case n == len(failure):
-		err = c.stageFailed(failure)
-	case err == nil:
-		return c.wait(p, s)
-	default:
-		err = failed("the process was ended before it could be confined", err)
+		return c.stageFailed(failure)
+	case err != nil:
+		return errEnded
 	}
-	unix.Kill(p.PID, unix.SIGKILL)
-	unix.Wait4(p.PID, nil, 0, nil)
-	return Outcome{}, err
+	return nil
 }
 
 // The steps of the second stage that can fail.
@@ -90,19 +106,26 @@ func (c *Command) stageFailed(failure [2]byte) error {
 	return c.notExecuted(errno)
 }
 
-// Stage is the second stage. Its descriptors are those of startStage, its
-// arguments the program's path and arguments. It returns only if it fails.
+// Stage is what the launcher executes itself for: the second stage, with the
+// descriptors of startStage and the program's path and arguments, or a waker. It
+// returns only if it fails.
 func Stage(descriptors string, args []string) error {
-	var socket, ruleset int
+	var socket, ruleset, sleeper int
+	if n, _ := fmt.Sscanf(descriptors, wakerStage, &sleeper); n == 1 {
+		wake(sleeper)
+	}
 	if n, err := fmt.Sscanf(descriptors, "%d,%d", &socket, &ruleset); n != 2 || len(args) < 2 {
 		return &Error{Status: StatusFailed, Msg: "--stage " + strconv.Quote(descriptors) + " is for pledge run itself", Err: err}
 	}
+	// What kills a process at the launcher's end is a thread's own: the thread that
+	// executes the program must have it.
+	runtime.LockOSThread()
+	unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
 	unix.CloseOnExec(socket)
 	prog, err := readProgram(socket)
 	if err != nil {
 		return failed("reading the filter", err)
 	}
-	runtime.LockOSThread()
 	kernel.RestoreLimit()
 	step, err := confineThread(socket, ruleset, prog)
 	if err == nil {
@@ -156,9 +179,19 @@ func writeProgram(socket int, prog []bpf.Insn) error {
 	return err
 }
 
+// reader reads from a descriptor.
+type reader int
+
+func (fd reader) Read(b []byte) (int, error) {
+	n, err := unix.Read(int(fd), b)
+	if n == 0 && err == nil && len(b) > 0 {
+		err = io.EOF
+	}
+	return max(n, 0), err
+}
+
 func readProgram(socket int) ([]bpf.Insn, error) {
-	r := os.NewFile(uintptr(socket), "socket")
-	defer runtime.KeepAlive(r)
+	r := reader(socket) // not an os.File, which would close it once it is garbage
 	var n uint32
 	if err := binary.Read(r, binary.LittleEndian, &n); err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ func Find(name string) (string, error) {
 	}
 	err := error(&Error{Status: StatusNotFound, Msg: "no command " + printable(name) + " in PATH"})
 	if name == "" {
-		return "", err
+		return "", &Error{Status: StatusNotFound, Msg: "the command's name is empty"}
 	}
 	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
 		path := filepath.Join(dir, name)

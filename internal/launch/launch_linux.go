@@ -259,7 +259,7 @@ func (c *Command) outcome(ws unix.WaitStatus, s *supervisor) Outcome {
 		return Outcome{Violated: true}
 	case ws.Signal() == unix.SIGSYS:
 		// The kernel killed it without asking.
-		s.report.print(fmt.Sprintf("pledge: %s: died of SIGSYS: a system call of another architecture, as of 32-bit code, is a violation\n", printable(filepath.Base(c.Path))))
+		s.report.print(fmt.Sprintf("pledge: %s: died of SIGSYS, which is what a system call of another architecture ends in, as of 32-bit code: no promise allows it\n", printable(filepath.Base(c.Path))))
 		return Outcome{Violated: true}
 	}
 	return Outcome{Signal: ws.Signal()}

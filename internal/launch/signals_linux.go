@@ -36,7 +36,11 @@ func forwardSignals(p *kernel.Process) signals {
 					continue // the terminal's, which the program got as well
 				}
 			}
-			unix.PidfdSendSignal(p.PIDFD, sig.(unix.Signal), nil, 0)
+			if unix.PidfdSendSignal(p.PIDFD, sig.(unix.Signal), nil, 0) == unix.ESRCH {
+				// The program has ended, and what this process still has to say is
+				// not read.
+				kernel.DieOf(sig.(unix.Signal))
+			}
 		}
 	}()
 	return s
@@ -71,16 +75,18 @@ func inForeground() bool {
 	return err == nil && group == unix.Getpgrp()
 }
 
-// stopAlong stops the launcher, as its child has been, for a shell to see, and
-// sees to it that when the launcher is continued the child is too.
+// stopAlong stops the launcher, as its child has been, for a shell to see. When
+// the launcher is continued it sees to it that the child is too, and when the
+// child alone is, a waker continues the launcher.
 func stopAlong(child int) {
-	if continued(child) {
-		return // meanwhile
+	if continued(child) || os.Getpid() == 1 {
+		return // meanwhile; or no signal stops this process
 	}
+	w := startWaker(child)
 	// A signal to the thread, unlike one to the process, stops it before it gets
 	// further.
 	unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGSTOP)
-	if !continued(child) {
+	if !w.end() && !continued(child) {
 		unix.Kill(child, unix.SIGCONT)
 	}
 }

@@ -47,6 +47,7 @@ func (s *supervisor) run() {
 				return
 			}
 		default:
+			unix.Close(s.listener) // those who would have asked get ENOSYS
 			return
 		}
 	}

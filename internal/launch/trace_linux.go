@@ -102,7 +102,7 @@ func (t *tracee) toExec() error {
 		return err
 	}
 	if errors.Is(entryErr, fs.ErrPermission) {
-		return t.unreadable(entryErr)
+		return fmt.Errorf("a program whose file is not readable cannot be stopped at its entry point, try --at-exec: %w", entryErr)
 	}
 	if entryErr != nil || stop.Call.Arch != kernel.NativeArch {
 		return &Error{Status: StatusNotExecutable, Msg: "it is not a 64-bit program of this machine's own architecture, whose system calls would be violations"}
@@ -111,13 +111,9 @@ func (t *tracee) toExec() error {
 		return err
 	}
 	if t.entry, err = setPatch(t.pid, entry, kernel.Breakpoint); err != nil {
-		return t.unreadable(err)
+		return &Error{Status: StatusNotExecutable, Msg: "there is nothing at its entry point", Err: err}
 	}
 	return t.goOn(t.pid, 0)
-}
-
-func (t *tracee) unreadable(err error) error {
-	return fmt.Errorf("a program whose file is not readable cannot be stopped at its entry point, try --at-exec: %w", err)
 }
 
 // pin keeps this thread, and the child that it is about to make, on one
@@ -254,8 +250,10 @@ func (t *tracee) judge(tid int) error {
 	if err != nil || !stop.Entry {
 		return ended(err)
 	}
-	if name := sysnum.Name(stop.Call.Nr); name == "sched_getaffinity" || name == "sched_setaffinity" {
-		t.unpin() // it is not to be noticed
+	switch sysnum.Name(stop.Call.Nr) {
+	case "sched_getaffinity", "sched_setaffinity", // it is not to be noticed
+		"clone": // and a new thread has it, unknown to unpin at first
+		t.unpin()
 	}
 	if t.ruleset >= 0 && replaces(&stop.Call, uint64(t.ruleset)) {
 		return ended(kernel.CancelCall(tid, unix.EBADF))
@@ -460,7 +458,8 @@ var consultedOwn = []string{"/proc/self/maps", "/proc/self/auxv", "/proc/self/st
 // its program begins, or 0 if it may. Beside what it may read later, that is ELF
 // files, which are code, and what is consulted.
 func (t *tracee) refuseToRead(tid int, call *policy.Data) unix.Errno {
-	if len(t.threads) > 1 {
+	// One that has not stopped for the first time yet runs before the call happens.
+	if t.findThreads() != nil || len(t.threads) > 1 {
 		return unix.EACCES // others could change the path
 	}
 	dir, arg := int32(unix.AT_FDCWD), call.Args[0]

@@ -5,9 +5,11 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -64,6 +66,62 @@ static void *end_slowly(void *_) {
 	return NULL;
 }
 
+// start starts a thread by one system call, so that what the constructor does
+// next is the next that happens. There is a 1 in *there until it has ended.
+static void start(int (*f)(void *), volatile int *there) {
+	static char stack[65536] __attribute__((aligned(16)));
+	*there = 1;
+	clone(f, stack + sizeof stack, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_CHILD_CLEARTID, NULL, NULL, NULL, there);
+}
+
+// swap_path changes the path that the constructor's thread opens.
+static char opened[64];
+static volatile int swapping;
+
+static int swap_path(void *_) {
+	strcpy(opened, "/etc/passwd");
+	syscall(SYS_exit, 0);
+	return 0;
+}
+
+// swaps opens a file that may be read before the program begins while a new
+// thread swaps the path, for a second.
+static void swaps(void) {
+	struct timespec begin, now;
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	do {
+		strcpy(opened, "/etc/ld.so.cache");
+		start(swap_path, &swapping);
+		int fd = open(opened, O_RDONLY);
+		char start[5] = "";
+		if (fd >= 0) {
+			read(fd, start, 4);
+			close(fd);
+		}
+		if (!strcmp(start, "root")) abort();
+		while (swapping) sched_yield();
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while ((now.tv_sec - begin.tv_sec) * 1000000000LL + now.tv_nsec - begin.tv_nsec < 1000000000);
+}
+
+// A thread that is new when the processors are asked for may run on all of them
+// later.
+static volatile int go, counting, processors;
+
+static int count_processors(void *_) {
+	while (!go) usleep(1000);
+	cpu_set_t set;
+	sched_getaffinity(0, sizeof set, &set);
+	if (CPU_COUNT(&set) < processors) abort();
+	syscall(SYS_exit, 0);
+	return 0;
+}
+
+static void count_later(void) {
+	go = 1;
+	while (counting) sched_yield();
+}
+
 static void threads(int n, void *(*f)(void *)) {
 	pthread_t t;
 	for (int i = 0; i < n; i++) pthread_create(&t, NULL, f, NULL);
@@ -108,5 +166,14 @@ __attribute__((constructor)) static void init(void) {
 		threads(1, end_slowly);
 		while (!(*(volatile unsigned *)(mutexes + sizeof(struct robust_list)) & FUTEX_OWNER_DIED));
 	}
+	if (!strcmp(mode, "swapping")) swaps();
+	if (!strcmp(mode, "processors")) {
+		cpu_set_t set;
+		start(count_processors, &counting);
+		sched_getaffinity(0, sizeof set, &set);
+		processors = CPU_COUNT(&set);
+		atexit(count_later);
+	}
+	if (!strcmp(mode, "stopping")) raise(SIGSTOP);
 	if (!strcmp(mode, "violating")) threads(2, violate_later);
 }

@@ -77,6 +77,13 @@ int main(int argc, char **argv) {
 		signal(atoi(path), SIG_DFL);
 		raise(atoi(path));
 		return 3;
+	} else if (!strcmp(mode, "parent's end")) {
+		int sig;
+		prctl(PR_GET_PDEATHSIG, &sig);
+		return sig;
+	} else if (!strcmp(mode, "stop")) {
+		raise(SIGSTOP);
+		return 3;
 	} else if (!strcmp(mode, "exec")) {
 		execv(path, argv + 2);
 		return errno;

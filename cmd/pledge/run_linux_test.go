@@ -717,9 +717,13 @@ func TestKilled(t *testing.T) {
 // The program is to end with the launcher.
 func TestStage(t *testing.T) {
 	p := program(t)
-	for range 20 {
+	rounds := 20
+	if testing.Short() {
+		rounds = 3
+	}
+	for range rounds {
 		cmd := start(t, "--at-exec", "-p", "stdio", "--", p, "parent's end")
-		cmd.Env = append(os.Environ(), "GOGC=1", "GOMEMLIMIT=1MiB")
+		cmd.Env = append(os.Environ(), "GOMEMLIMIT=4MiB")
 		end(t, cmd).want(t, int(unix.SIGKILL), ``, ``)
 	}
 }

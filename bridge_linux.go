@@ -70,6 +70,7 @@ var triedFiles = []struct{ pattern, note string }{
 	{"/etc/busybox.conf", "says which applets of busybox may have privileges"},
 	{"/proc/self/cgroup", "the Go runtime looks for a limit of processors"},
 	{"/proc/self/mountinfo", "the same"},
+	{"/proc/self/loginuid", "getlogin(3) asks who logged in"},
 	{"/proc/self/maps", "pthread_getattr_np(3) looks for the stack of the main thread: Go programs with cgo, and libsigsegv"},
 	{"/proc/self/task/*/comm", "names of other threads, which pthread_setname_np(3) writes: dig"},
 }
@@ -259,7 +260,12 @@ func (pr process) open(wide *policy.Policy, s Set, call *policy.Data, path strin
 	if tried(path) {
 		return policy.Errno(uint16(unix.EACCES))
 	}
-	if wide.Evaluate(call) != policy.Allow {
+	switch {
+	case s.Has(TTY) && path == "/dev/tty" && wide.Evaluate(call) != policy.Allow: // getpass(3) of glibc says O_CREAT, and can do without
+		return policy.Errno(uint16(unix.EACCES))
+	case s.Has(Getpw) && path == "/etc/shadow" && !s.Has(Rpath): // as OpenBSD's spwd.db
+		return policy.Errno(uint16(unix.EACCES))
+	case wide.Evaluate(call) != policy.Allow:
 		return policy.KillProcess
 	}
 	if pr.means(s, path, 0) {

@@ -335,10 +335,15 @@ func TestRefusalCosmopolitan(t *testing.T) {
 	})
 	t.Run("04 stdio signals no other process", func(t *testing.T) {
 		parent := uintptr(os.Getppid())
+		raise := refusalWant(unix.EPERM)
+		if pledge.CgoEnabled {
+			raise = refusalOK
+		}
 		call := func(nr uintptr, args ...uintptr) func() error { return refusalCall(nr, args...) }
 		refusalRows(t, []refusalRow{
 			{"tkill", "stdio", func() error { return refusalDo(unix.SYS_TKILL, uintptr(refusalParent), 0) }, refusalWant(unix.EPERM)},
 			{"tkill with dirt", "stdio", func() error { return refusalDo(unix.SYS_TKILL, uintptr(refusalParent)|refusalHigh, 0) }, refusalWant(unix.EPERM)},
+			{"tkill to the first thread, raise(3) of musl", "stdio", func() error { return refusalDo(unix.SYS_TKILL, uintptr(os.Getpid()), 0) }, raise},
 			{"tgkill", "stdio", call(unix.SYS_TGKILL, parent, parent, 0), refusalKilled},
 			{"kill", "stdio", call(unix.SYS_KILL, parent, 0), refusalKilled},
 			{"kill everybody", "stdio", call(unix.SYS_KILL, refusalNone, 0), refusalKilled},

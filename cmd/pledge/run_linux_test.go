@@ -258,6 +258,7 @@ func TestViolations(t *testing.T) {
 		{"flips", "stdio", 159, mkdir(base)},
 		{"forks", "stdio proc", 0, `(` + mkdir(base) + `|pledge: \d+ more violations?\n)+`},
 		{"exec", "stdio", 159, `pledge: ` + base + `\[\d+\]: execve\(.*\) needs promise "exec"\n`},
+		{"whiteout", "stdio cpath", 159, `pledge: ` + base + `\[\d+\]: renameat2\(.*\) needs promise "dpath"\n`},
 		{"int80", "stdio", 159, `pledge: ` + base + `: died of SIGSYS, .*\n`},
 	} {
 		t.Run(c.mode, func(t *testing.T) {
@@ -289,6 +290,29 @@ func TestViolations(t *testing.T) {
 		// The program sees its child die, and goes on.
 		run(t, "-p", "stdio rpath proc exec", "--", "sh", "-c", p+" mkdir /tmp/never; echo $?").want(t, 0, `137\n`, `(?s).*`+mkdir(base)+`.*`)
 	})
+}
+
+// TestLibc has the C library do what OpenBSD's does under the same promises.
+func TestLibc(t *testing.T) {
+	p := program(t)
+	for _, c := range []struct {
+		function, promises string
+		landlock           bool
+	}{
+		{"getpass", "stdio tty", true},
+		{"tmpfile", "stdio tmppath", true},
+		{"if_nametoindex", "stdio inet", false},
+		{"if_nametoindex", "stdio rpath inet", false},
+		{"getlogin", "stdio", false},
+		{"fpathconf", "stdio", false},
+		{"adjtime", "stdio", false},
+		{"getspnam", "stdio getpw", true},
+	} {
+		t.Run(c.function+" "+c.promises, func(t *testing.T) {
+			needsLandlock(t, c.landlock, "the promise means files")
+			run(t, "-p", c.promises, "--", p, c.function).want(t, 0, ``, ``)
+		})
+	}
 }
 
 // TestConstructors has a library do things before the program's entry point.

@@ -48,6 +48,9 @@ const env = "PLEDGETEST_CALL"
 // Timeout is how long a child may take before it is killed and the test fails.
 const Timeout = 2 * time.Minute
 
+// dir is where the test binary was started.
+var dir, _ = os.Getwd()
+
 // calls counts the calls of this package by each test.
 var calls struct {
 	sync.Mutex
@@ -112,8 +115,15 @@ func start(t testing.TB, what string, f func() error) *Result {
 	return runParent(t, id, what)
 }
 
-// report is the descriptor on which a child tells what f returned.
+// report is the descriptor on which a child tells what f returned. What the
+// child starts must not have it: the parent reads until it is closed.
 const report = 3
+
+func init() {
+	if os.Getenv(env) != "" {
+		syscall.CloseOnExec(report)
+	}
+}
 
 // runChild runs f, tells the parent what it returned, and exits.
 func runChild(f func() error) {
@@ -177,7 +187,9 @@ func runParent(t testing.TB, id, what string) *Result {
 	// A child that is killed, or may not remove files, leaves its t.TempDir
 	// behind: have it inside one of ours.
 	cmd.Env = append(os.Environ(), env+"="+id, "TMPDIR="+t.TempDir(),
-		"GORACE="+os.Getenv("GORACE")+" atexit_sleep_ms=0") // the race detector waits a second at exit
+		"GORACE="+os.Getenv("GORACE")+" atexit_sleep_ms=0", // the race detector waits a second at exit
+		"GOCOVERDIR=") // where coverage would be written at exit, under the promises
+	cmd.Dir = dir // a test that has changed it does so again in the child
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.ExtraFiles = []*os.File{w}
 	cmd.WaitDelay = 5 * time.Second
@@ -230,9 +242,9 @@ func (r *Result) String() string {
 	switch {
 	case r.Signal != 0:
 		return "killed by signal " + r.Signal.String()
-	case r.finished && r.Err == "":
+	case r.finished && r.Err == "" && r.ExitCode == 0:
 		return "ok"
-	case r.finished:
+	case r.finished && r.Err != "":
 		return "error: " + r.Err
 	}
 	return fmt.Sprintf("exit status %d", r.ExitCode)
@@ -241,7 +253,7 @@ func (r *Result) String() string {
 // OK asserts that the function returned nil.
 func (r *Result) OK() *Result {
 	r.t.Helper()
-	if !r.inChild && (!r.finished || r.Err != "" || r.Signal != 0) {
+	if !r.inChild && (!r.finished || r.Err != "" || r.Signal != 0 || r.ExitCode != 0) {
 		r.fail("ok")
 	}
 	return r

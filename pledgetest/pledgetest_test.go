@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/gopledge/pledge"
 	"github.com/gopledge/pledge/pledgetest"
@@ -94,5 +96,31 @@ func TestPledgeErrorsAreReported(t *testing.T) {
 	r.Failed(0)
 	if r.Stdout != "" {
 		t.Errorf("the function ran: %q", r.Stdout)
+	}
+}
+
+// TestChild: a child begins where its parent did, and writes no coverage under
+// its promises.
+func TestChild(t *testing.T) {
+	supported(t)
+	if os.Getenv("PLEDGETEST_CALL") == "" { // the child comes here, too
+		t.Setenv("GOCOVERDIR", t.TempDir())
+		t.Chdir("/")
+	}
+	pledgetest.Run(t, "stdio", func() error {
+		if dir := os.Getenv("GOCOVERDIR"); dir != "" {
+			return fmt.Errorf("coverage goes to %s", dir)
+		}
+		return nil
+	}).OK()
+}
+
+// TestNothingInherited: what a child starts does not keep the parent waiting.
+func TestNothingInherited(t *testing.T) {
+	supported(t)
+	began := time.Now()
+	r := pledgetest.Child(t, func() error { return exec.Command("sleep", "60").Start() })
+	if r.OK(); time.Since(began) > 30*time.Second {
+		t.Error("a program that the child left running was waited for")
 	}
 }

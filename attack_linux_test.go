@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -41,6 +42,24 @@ func attackOpen(path string, flags int) func() error {
 		}
 		return err
 	}
+}
+
+// attackFilter puts a filter of a length in force that allows everything.
+func attackFilter(length int) error {
+	prog := make([]unix.SockFilter, length)
+	for i := range prog {
+		prog[i] = unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: 0x7fff0000} // SECCOMP_RET_ALLOW
+	}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	fprog := unix.SockFprog{Len: uint16(length), Filter: &prog[0]}
+	_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&fprog)))
+	runtime.KeepAlive(prog)
+	if errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 // attackUnopened is an error if the file can be opened to read.
@@ -321,6 +340,41 @@ func TestAttackedStates(t *testing.T) {
 				return err
 			}
 			return attackUnopened(dir + "/elsewhere/file")
+		}},
+		{"a missing name behind a symbolic link and .. is where the kernel looks for it", "", func(dir string) error {
+			err := errors.Join(os.MkdirAll(dir+"/other/there", 0o700), os.Symlink("other/there", dir+"/link"),
+				os.WriteFile(dir+"/secret", nil, 0o600), pledge.Unveil(dir+"/link/../secret", "r"), pledge.Pledge("stdio rpath"))
+			if err != nil {
+				return err
+			}
+			return attackUnopened(dir + "/secret")
+		}},
+		{"a link to nothing stands for what it leads to", "", func(dir string) error {
+			err := errors.Join(os.Symlink("target", dir+"/link"), pledge.Unveil(dir+"/link", "r"),
+				os.WriteFile(dir+"/target", nil, 0o600), pledge.Pledge("stdio rpath"))
+			if err != nil {
+				return err
+			}
+			_, err = os.ReadFile(dir + "/link")
+			return err
+		}},
+		{"a filter for which there is no room leaves everything as it was", "", func(string) error {
+			for length := 4096; length > 0; {
+				switch err := attackFilter(length); err {
+				case nil:
+				case unix.ENOMEM:
+					length /= 2
+				default:
+					return err
+				}
+			}
+			if err := pledge.Pledge("stdio dns"); !errors.Is(err, unix.ENOMEM) {
+				return fmt.Errorf("Pledge: %v", err)
+			}
+			if s := pledge.Status(); s.Pledged || s.Landlock != 0 {
+				return fmt.Errorf("status %+v", s)
+			}
+			return attackOpen("/etc/passwd", unix.O_RDONLY)()
 		}},
 		{"a descriptor that stands for a path and was closed by others does not stand for what it is now", "", func(dir string) error {
 			if err := pledge.Unveil(dir, "r"); err != nil {

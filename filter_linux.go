@@ -128,7 +128,7 @@ func thisProcess() process {
 		pid:  os.Getpid(),
 		uid:  os.Geteuid(),
 		gids: gids[:min(len(gids), maxGroups)],
-		libc: cgoEnabled,
+		libc: cgoEnabled || iscgo,
 
 		onlyUID: only(unix.Getresuid()),
 		onlyGID: only(unix.Getresgid()),

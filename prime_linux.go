@@ -4,8 +4,6 @@ package pledge
 
 import (
 	"net"
-	"runtime"
-	"sync"
 	"time"
 
 	"github.com/gopledge/pledge/internal/libc"
@@ -33,7 +31,7 @@ func prime(s Set, hidden bool) {
 		}
 	}
 	once(&primed.zone, primeZone)
-	if cgoEnabled {
+	if cgoEnabled || iscgo {
 		once(&primed.threads, primeThreads)
 	}
 	switch {
@@ -55,24 +53,7 @@ func primeZone() { _ = time.Now().String() }
 // that means opening /sys/devices/system/cpu/online; when it first returns
 // memory from such an arena, it reads /proc/sys/vm/overcommit_memory. Both it
 // does once.
-func primeThreads() {
-	const threads = 12
-	var ready, done sync.WaitGroup
-	ready.Add(threads)
-	done.Add(threads)
-	for i := range threads {
-		go func() {
-			defer done.Done()
-			runtime.LockOSThread() // and never unlock: the thread ends here
-			ready.Done()
-			ready.Wait()
-			if i == 0 {
-				libc.Trim()
-			}
-		}()
-	}
-	done.Wait()
-}
+func primeThreads() { libc.Threads() }
 
 // primeListen makes a listener and closes it. The first one in a process reads
 // the longest backlog from /proc/sys/net/core/somaxconn. The address is one

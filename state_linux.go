@@ -78,6 +78,9 @@ func (c Config) unveilBlock() error {
 	defer inForce.Unlock()
 	next := inForce.state
 	next.Unveil = next.Unveil.closed()
+	if c.Violation == Kill {
+		c.Violation, c.Errno = next.Violation, next.Errno // those of the promises in force
+	}
 	return c.enforce(next)
 }
 
@@ -116,16 +119,31 @@ func (c Config) enforce(next State) error {
 		}
 		defer unix.Close(ruleset)
 	}
-	if p.filter != nil {
-		prime(p.next.Promises, p.next.hidden)
+	if p.filter != nil || p.ruleset != nil {
+		promises := p.next.Promises
+		if !p.next.Pledged {
+			promises = all
+		}
+		prime(promises, p.next.hidden)
 	}
-	tasks := inForce.tasks
+	tasks, fresh := inForce.tasks, -1
+	defer func() {
+		if fresh >= 0 {
+			unix.Close(fresh)
+		}
+	}()
 	if tasks < 0 && p.filter != nil && inForce.state.mayRead() && pr.needsTasks(p.next) {
 		if tasks, err = kernel.OpenTasks(); err != nil {
 			tasks = -1 // it is missed when it is needed
 		}
+		fresh = tasks
 	}
 	if p.ruleset != nil {
+		if p.filter != nil {
+			if err := kernel.TryFilter(p.filter.prog); err != nil {
+				return installError(err)
+			}
+		}
 		if p.filter != nil && inForce.state.mayRead() {
 			if err := kernel.CheckThreads(libc.Broadcasts && !pr.abi.ThreadSync()); err != nil {
 				return landlockError(installError(err))
@@ -135,7 +153,7 @@ func (c Config) enforce(next State) error {
 			return landlockError(err)
 		}
 		p.next.Landlock = pr.abi.Version
-		inForce.files = p.files
+		inForce.files, inForce.state.Landlock = p.files, pr.abi.Version
 	}
 	// What looks at descriptors does so now: the filter may not let it.
 	task, keep := inForce.task, pr.needsTasks(p.next)
@@ -156,6 +174,7 @@ func (c Config) enforce(next State) error {
 		}
 		inForce.filtered, inForce.promises, inForce.violation = true, p.held, p.violation
 	}
+	fresh = -1
 	if inForce.tasks, inForce.task = tasks, task; tasks >= 0 && !keep {
 		unix.Close(tasks)
 		inForce.tasks = -1
@@ -301,6 +320,10 @@ func (pr process) veilRuleset(rules []landlock.PathRule, pledged bool, held Set)
 	r := &landlock.Ruleset{FS: pr.abi.FS(), Paths: rules}
 	if pledged {
 		f, files := filesOf(held), restriction(held)
+		if pr.logs { // what is only promised to be left alone is not kept from it
+			r.Paths = append(r.Paths, f.rules()...)
+			return r.Trim(pr.abi)
+		}
 		for i := range r.Paths {
 			r.Paths[i].Access &^= f.may.rights()
 		}

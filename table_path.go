@@ -196,7 +196,7 @@ func (f files) missing() (s Set) {
 func (f files) rules() (rules []landlock.PathRule) {
 	for _, r := range f.rows {
 		for _, path := range r.paths {
-			rules = append(rules, landlock.PathRule{Path: path, Access: r.may.rights()})
+			rules = append(rules, landlock.PathRule{Path: path, Access: r.may.rights() | landlock.Ioctl})
 		}
 	}
 	return rules

@@ -226,11 +226,23 @@ func resolve(path string, canRead bool) (*veilNode, error) {
 	if err != unix.ENOENT || strings.HasSuffix(path, "/") {
 		return n, err
 	}
-	n, err = open(filepath.Dir(path))
+	// Not filepath.Dir: where a symbolic link is before "..", the kernel goes
+	// elsewhere.
+	dir, name := filepath.Split(path)
+	if name == "." || name == ".." {
+		return nil, err
+	}
+	if target, err := os.Readlink(path); canRead && err == nil { // a link to nothing
+		if !filepath.IsAbs(target) {
+			target = dir + target
+		}
+		return resolve(target, canRead)
+	}
+	n, err = open(cmp.Or(dir, "."))
 	if err != nil {
 		return nil, err
 	}
-	n.missing, n.path = true, filepath.Join(n.path, filepath.Base(path))
+	n.missing, n.path = true, filepath.Join(n.path, name)
 	return n, nil
 }
 

@@ -387,6 +387,17 @@ func TestUnveilStates(t *testing.T) {
 		}}},
 		{"without stdio, too", []func() error{unveiled, pledged("rpath wpath"), pledged("rpath"), hidden}},
 		{"no promise to use paths: nothing to hide", []func() error{unveiled, pledged("stdio"), state(pledge.UnveilInForce)}},
+		{"UnveilBlock leaves the verdict as it was", []func() error{
+			func() error {
+				return pledge.Config{Violation: pledge.Errno, Errno: unix.EPERM}.Pledge("stdio rpath unveil")
+			},
+			unveiled, pledge.UnveilBlock, func() error {
+				if err := unix.Mkdir("/tmp/never", 0o700); err != unix.EPERM {
+					return fmt.Errorf("mkdir: %v", err)
+				}
+				return nil
+			},
+		}},
 		{"executed programs see no more", []func() error{unveiled, func() error { return pledge.Unveil("/usr", "rx") }, func() error { return pledge.Unveil("/lib", "rx") },
 			func() error { return pledge.Unveil("/lib64", "rx") }, func() error { return pledge.Unveil("/dev/null", "rw") }, pledge.UnveilBlock, func() error {
 				out, err := exec.Command("/usr/bin/cat", "/etc/passwd").CombinedOutput()

@@ -62,6 +62,12 @@ func onThrowawayThread(f func() error) error {
 	return <-done
 }
 
+// TryFilter puts a filter in force on one thread, which is gone when it returns:
+// what can be known to fail does so before something else is in force.
+func TryFilter(prog []bpf.Insn) error {
+	return onDyingThread(func() error { return install(prog, 0) })
+}
+
 func install(prog []bpf.Insn, flags uintptr) error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return &InstallError{Op: "prctl(PR_SET_NO_NEW_PRIVS)", Err: errno(err)}
@@ -97,8 +103,9 @@ func CheckThreads(broadcast bool) error {
 		if there.filters != "" && here.filters != "" && there.filters != here.filters {
 			return &InstallError{Op: "seccomp(SECCOMP_SET_MODE_FILTER)", TID: tid, Err: unix.EBUSY}
 		}
-		// Libraries block it, too, but only for a moment.
-		for patience := 100; broadcast && there.blocks; patience-- {
+		// Libraries block it, too, but only for a moment; the thread that starts a
+		// program as long as execve(2) takes.
+		for patience := 2000; broadcast && there.blocks; patience-- {
 			if patience == 0 {
 				return &LandlockError{Op: "landlock_restrict_self", Path: fmt.Sprintf("thread %d blocks signal 33", tid), Err: unix.EBUSY}
 			}

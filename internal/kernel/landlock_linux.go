@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -185,16 +186,20 @@ func restrictSelf(ruleset int, flags uintptr) error {
 // tryRestrict restricts one thread, which is gone when it returns: it must not
 // be there any more when all others are restricted, or it would be so twice.
 func tryRestrict(ruleset int) error {
-	tid, worked := 0, errors.New("it worked, and the thread is to end nevertheless")
-	err := onThrowawayThread(func() error {
-		tid = unix.Gettid()
+	return onDyingThread(func() error {
 		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 			return &LandlockError{Op: "prctl(PR_SET_NO_NEW_PRIVS)", Err: errno(err)}
 		}
-		if err := restrictSelf(ruleset, 0); err != nil {
-			return err
-		}
-		return worked
+		return restrictSelf(ruleset, 0)
+	})
+}
+
+// onDyingThread runs f on one thread, which is gone when it returns.
+func onDyingThread(f func() error) error {
+	tid, worked := 0, errors.New("it worked, and the thread is to end nevertheless")
+	err := onThrowawayThread(func() error {
+		tid = unix.Gettid()
+		return cmp.Or(f(), worked)
 	})
 	for unix.Tgkill(unix.Getpid(), tid, 0) == nil {
 		time.Sleep(20 * time.Microsecond)

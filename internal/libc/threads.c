@@ -139,9 +139,14 @@ static int sweep(int tasks, int self, int number) {
 				threads[i].seen = number;
 				continue;
 			}
+			// A new one, or one that has the id of one that has ended. In a full
+			// table it has the place of one that has ended.
+			for (int j = 0; i == capacity && j < count; j++)
+				if (threads[j].seen < number - 1)
+					i = j;
 			if (i == capacity)
 				return -1;
-			// A new one, or one that has the id of one that has ended.
+			__atomic_store_n(&threads[i].state, UNUSED, __ATOMIC_RELEASE);
 			threads[i].tid = tid;
 			threads[i].seen = number;
 			__atomic_store_n(&threads[i].state, PENDING, __ATOMIC_RELEASE);

@@ -57,8 +57,8 @@ static void restartable(void) {
 static void restartable(void) { _exit(77); }
 #endif
 
-static void *to_entry(void *_) {
-	usleep(20000);
+static void *to_entry(void *main_thread) {
+	pthread_join(*(pthread_t *)main_thread, NULL);
 	((void (*)(void))getauxval(AT_ENTRY))();
 	return NULL;
 }
@@ -94,7 +94,9 @@ static void attack(const char *name) {
 		say("rename", rename(path, to));
 	}
 	if (!strcmp(name, "main thread ends")) {
-		pthread_create(&t, NULL, to_entry, NULL);
+		static pthread_t self;
+		self = pthread_self();
+		pthread_create(&t, NULL, to_entry, &self);
 		syscall(SYS_exit, 0);
 	}
 	if (!strcmp(name, "fault")) {

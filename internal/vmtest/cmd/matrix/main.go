@@ -267,7 +267,7 @@ func (m *matrix) addPrograms(a *vmtest.Archive, arch string, b *build, env []str
 		{"goroutines", "./internal/trace/testdata/goroutines", plain("0"), nil},
 	} {
 		file := filepath.Join(m.work, arch+"-"+b.name+"-"+p.name)
-		if err := goCommand(p.env, slices.Concat([]string{"build", "-buildvcs=false", "-o", file}, p.flags, []string{p.path})...); err != nil {
+		if err := goCommand(p.env, slices.Concat([]string{"build", "-trimpath", "-buildvcs=false", "-o", file}, p.flags, []string{p.path})...); err != nil {
 			return "", err
 		}
 		one, err := hashFiles(file, nil)
@@ -283,6 +283,9 @@ func (m *matrix) addPrograms(a *vmtest.Archive, arch string, b *build, env []str
 	return hash, nil
 }
 
+// buildTests builds the tests for an architecture in one way. What comes of it
+// does not depend on the folder that the module is in, so that what passed is
+// known in every clone.
 func (m *matrix) buildTests(arch string, b *build) *testSet {
 	set := &testSet{archive: filepath.Join(m.work, arch+"-"+b.name+".cpio")}
 	env, err := b.prepare(m, arch)
@@ -324,7 +327,7 @@ func (m *matrix) buildTests(arch string, b *build) *testSet {
 			}
 			p := testPackage{path: path, dir: filepath.Join(moduleDir, rel), binary: "/tests/" + name}
 			file := filepath.Join(m.work, arch+"-"+b.name+"-"+name)
-			args := slices.Concat([]string{"test", "-c", "-o", file}, b.flags, []string{"-ldflags=-w " + b.ldflags, path})
+			args := slices.Concat([]string{"test", "-c", "-trimpath", "-o", file}, b.flags, []string{"-ldflags=-w " + b.ldflags, path})
 			if err := goCommand(env, args...); err != nil {
 				return err
 			}
@@ -461,12 +464,6 @@ func (m *matrix) runAll(cells []*cell) {
 			continue
 		}
 		free <- true
-		if m.time > 0 && time.Since(m.began) > m.time {
-			<-free
-			c.notRun = fmt.Sprintf("the %v that were given were over", m.time)
-			fmt.Fprintf(os.Stderr, "%s: NOT RUN: %s\n", c.name(), c.notRun)
-			continue
-		}
 		wg.Go(func() {
 			defer func() { <-free }()
 			m.runCell(c, set, kernel, root)
@@ -526,6 +523,12 @@ func (m *matrix) runCell(c *cell, set *testSet, kernel *vmtest.Kernel, root stri
 			continue
 		}
 		todo, commands = append(todo, i), append(commands, command)
+	}
+
+	if len(todo) > 0 && m.time > 0 && time.Since(m.began) > m.time {
+		c.notRun = fmt.Sprintf("the %v that were given were over", m.time)
+		fmt.Fprintf(os.Stderr, "%s: NOT RUN: %s\n", c.name(), c.notRun)
+		return
 	}
 
 	began := time.Now()

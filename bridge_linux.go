@@ -45,22 +45,22 @@ func launchedProcess(pid int) process {
 // launchRows are what programs do when they start, which a launched one has to
 // do under its promises. They are not part of the table, as a program that calls
 // Pledge has that behind it.
-var launchRows = slices.Concat(launchArchRows, []row{
-	{needs: always, calls: []uint32{unix.SYS_PRLIMIT64}, when: when(is(0, 0), is(1, unix.RLIMIT_NOFILE)),
+var launchRows = []row{
+	{needs: always(), calls: []uint32{unix.SYS_PRLIMIT64}, when: conds{is(0, 0), is(1, unix.RLIMIT_NOFILE)},
 		note: "Go raises its own limit of descriptors"},
-	{needs: always, calls: []uint32{unix.SYS_SETUID}, when: when(onlyUser(0)), note: givesUp},
-	{needs: always, calls: []uint32{unix.SYS_SETGID}, when: when(onlyGroup(0)), note: givesUp},
-	{needs: always, errno: unix.EACCES, calls: []uint32{unix.SYS_READLINKAT},
+	{needs: always(), calls: []uint32{unix.SYS_SETUID}, when: conds{onlyUser(0)}, note: givesUp},
+	{needs: always(), calls: []uint32{unix.SYS_SETGID}, when: conds{onlyGroup(0)}, note: givesUp},
+	{needs: always(), errno: unix.EACCES, calls: []uint32{unix.SYS_READLINKAT},
 		note: "static programs ask for their own path, /proc/self/exe, and can do without"},
-})
+}
 
 // loadRows are what the dynamic loader does, for a program whose filter is there
 // before it: what exec grants but execve.
 var loadRows = []row{
-	{needs: always, calls: []uint32{unix.SYS_MMAP}, when: when(
+	{needs: always(), calls: []uint32{unix.SYS_MMAP}, when: conds{
 		masked(2, unix.PROT_EXEC|unix.PROT_WRITE, unix.PROT_EXEC),
 		masked(3, unix.MAP_TYPE|unix.MAP_ANONYMOUS, unix.MAP_PRIVATE),
-	), note: "the dynamic loader maps programs and libraries: files, private, not writable"},
+	}, note: "the dynamic loader maps programs and libraries: files, private, not writable"},
 }
 
 // triedFiles are those that runtimes try to open, or look for, and can do
@@ -84,20 +84,15 @@ func tried(file string) bool {
 	return false
 }
 
-var (
-	launchTable = sync.OnceValue(func() []row { return slices.Concat(table, launchRows) })
-	loadTable   = sync.OnceValue(func() []row { return slices.Concat(table, launchRows, loadRows) })
-)
-
-// rows returns the table for the process.
-func (pr process) rows() []row {
+// table returns the table for the process.
+func (pr process) table() rows {
 	switch {
 	case pr.loads:
-		return loadTable()
+		return append(table(), launchArchRows, launchRows, loadRows)
 	case pr.supervised:
-		return launchTable()
+		return append(table(), launchArchRows, launchRows)
 	}
-	return table
+	return table()
 }
 
 // confine makes what holds a launched program to promises.
@@ -152,7 +147,7 @@ func confine(t bridge.Target) (*bridge.Confinement, error) {
 
 	wide := sync.OnceValue(func() *policy.Policy {
 		held := pr.held(s).With(alone)
-		return pr.rules(table, held|filesOf(held).circumstances(), violation) // also where Landlock cannot tell files apart
+		return pr.rules(table(), held|filesOf(held).circumstances(), violation) // also where Landlock cannot tell files apart
 	})
 	c.Open = func(call *policy.Data, path string) policy.Verdict { return pr.open(wide(), s, call, path) }
 	return c, nil
@@ -288,11 +283,11 @@ func (pr process) means(s Set, path string, a access) bool {
 // refusals returns the rows that refuse a call, in the table's order.
 func (pr process) refusals(call *policy.Data) []bridge.Refusal {
 	var out []bridge.Refusal
-	for _, r := range pr.rows() {
+	for r := range pr.table().all {
 		if r.errno == 0 || !slices.Contains(r.calls, call.Nr) || !pr.meets(r.when, call) {
 			continue
 		}
-		for _, needs := range r.needs {
+		for _, needs := range r.needs.alternatives() {
 			// Left are those that only stand where no supervisor, or an unveil, is.
 			if needs &^= setOf(goFloor, cFloor, anyPath, supervised); needs.SubsetOf(all) {
 				out = append(out, bridge.Refusal{Promises: uint64(needs), Errno: r.errno})
@@ -312,11 +307,11 @@ func (pr process) needs(call *policy.Data, path string) []Set {
 	files := setOf(readable, writable, makable)
 	given := setOf(goFloor, cFloor, anyPath, alone, supervised)
 	var out []Set
-	for _, r := range pr.rows() {
+	for r := range pr.table().all {
 		if r.errno != 0 || !slices.Contains(r.calls, call.Nr) || !pr.meets(r.when, call) {
 			continue
 		}
-		for _, needs := range r.needs {
+		for _, needs := range r.needs.alternatives() {
 			if needs &^= given; needs&files != 0 {
 				if !slices.ContainsFunc(pathTable, func(p pathRow) bool { return p.gives(needs, path) }) {
 					continue
@@ -344,9 +339,10 @@ func (pr process) needs(call *policy.Data, path string) []Set {
 }
 
 // meets reports whether the arguments of a call meet all conditions.
-func (pr process) meets(when []cond, call *policy.Data) bool {
+func (pr process) meets(when conds, call *policy.Data) bool {
 	for _, c := range when {
-		if !slices.Contains(pr.values(c), call.Args[c.arg]&c.mask) {
+		got := call.Args[c.arg] & c.mask
+		if !slices.ContainsFunc(pr.values(c), func(v uint32) bool { return uint64(v) == got }) {
 			return false
 		}
 	}

@@ -54,8 +54,8 @@ the soft refusals at the end, which fail with an errno, and numbers that are new
 `)
 	section := func(title string, wanted func(r row, needs Set) bool, errno bool) {
 		var rows []string
-		for _, r := range table {
-			for _, n := range r.needs {
+		for r := range table().all {
+			for _, n := range r.needs.alternatives() {
 				if (r.errno != 0) != errno || !wanted(r, n) {
 					continue
 				}
@@ -73,12 +73,12 @@ the soft refusals at the end, which fail with an errno, and numbers that are new
 		}
 		b.WriteString(strings.Join(rows, "") + "\n")
 	}
-	section("Always", func(_ row, n Set) bool { return n == need(goFloor)[0] }, false)
-	section("Always, where C code runs (cgo, exec, a launched program)", func(_ row, n Set) bool { return n == need(cFloor)[0] }, false)
+	section("Always", func(_ row, n Set) bool { return n == setOf(goFloor) }, false)
+	section("Always, where C code runs (cgo, exec, a launched program)", func(_ row, n Set) bool { return n == setOf(cFloor) }, false)
 	titles := []string{}
 	seen := map[string]bool{}
-	for _, r := range table {
-		for _, n := range r.needs {
+	for r := range table().all {
+		for _, n := range r.needs.alternatives() {
 			if r.errno == 0 && n&all != 0 && !seen[heading(n)] {
 				seen[heading(n)] = true
 				titles = append(titles, heading(n))
@@ -95,7 +95,7 @@ the soft refusals at the end, which fail with an errno, and numbers that are new
 	b.WriteString("## Files\n\nOpens that a row allows for the promise's files are refused by Landlock, with EACCES, for all others. What a set promises of all\n" +
 		"files (`rpath` to read, `wpath` to write, `cpath` to create) is not restricted.\n\n| promise | files | may be | for |\n| --- | --- | --- | --- |\n")
 	for _, r := range pathTable {
-		for _, n := range r.needs {
+		for _, n := range r.needs.alternatives() {
 			with := "`" + (n & all).String() + "`"
 			if n.Has(supervised) {
 				with += " (launched programs)"
@@ -127,9 +127,9 @@ func rowLine(r row, needs Set) string {
 	if r.errno != 0 {
 		with := heading(needs)
 		switch {
-		case needs == need(goFloor)[0]:
+		case needs == setOf(goFloor):
 			with = "any"
-		case needs == need(cFloor)[0]:
+		case needs == setOf(cFloor):
 			with = "C code"
 		}
 		cells = []string{with, cells[0], cells[1], errnoName(r.errno), cells[2]}

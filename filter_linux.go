@@ -175,10 +175,10 @@ func (pr process) held(s Set) Set {
 // policy turns a set of promises into rules: the rows of the table whose needs
 // are met.
 func (pr process) policy(s Set, violation policy.Verdict) *policy.Policy {
-	return pr.rules(pr.rows(), pr.held(s), violation)
+	return pr.rules(pr.table(), pr.held(s), violation)
 }
 
-func (pr process) rules(rows []row, held Set, violation policy.Verdict) *policy.Policy {
+func (pr process) rules(rows rows, held Set, violation policy.Verdict) *policy.Policy {
 	p := &policy.Policy{
 		Arch:    auditArch,
 		X32:     x32,
@@ -188,13 +188,13 @@ func (pr process) rules(rows []row, held Set, violation policy.Verdict) *policy.
 		Default: violation,
 		Hot:     hot,
 	}
-	for _, r := range rows {
+	for r := range rows.all {
 		if !r.needs.metBy(held) {
 			continue
 		}
-		for _, conds := range pr.alternatives(r.when) {
+		for _, when := range pr.alternatives(r.when) {
 			for _, nr := range r.calls {
-				rule := policy.Rule{Nr: nr, When: conds}
+				rule := policy.Rule{Nr: nr, When: when}
 				if r.errno == 0 {
 					p.Grants = append(p.Grants, rule)
 				} else {
@@ -208,19 +208,19 @@ func (pr process) rules(rows []row, held Set, violation policy.Verdict) *policy.
 
 // alternatives expands conditions with several values into conjunctions of
 // conditions with one.
-func (pr process) alternatives(conds []cond) [][]policy.Cond {
-	if len(conds) == 0 {
+func (pr process) alternatives(when conds) [][]policy.Cond {
+	if len(when) == 0 {
 		return unconditional
 	}
 	out := unconditional
-	for _, c := range conds {
+	for _, c := range when {
 		values := pr.values(c)
 		longer := make([][]policy.Cond, 0, len(values)*len(out))
 		slab := make([]policy.Cond, 0, cap(longer)*(len(out[0])+1))
 		for _, v := range values {
 			for _, prefix := range out {
 				start := len(slab)
-				slab = append(append(slab, prefix...), policy.Cond{Arg: c.arg, Mask: c.mask, Value: v})
+				slab = append(append(slab, prefix...), policy.Cond{Arg: c.arg, Mask: c.mask, Value: uint64(v)})
 				longer = append(longer, slab[start:len(slab):len(slab)])
 			}
 		}
@@ -234,27 +234,27 @@ var unconditional = [][]policy.Cond{nil}
 
 // values returns the values of a condition, those that stand for the process
 // included.
-func (pr process) values(c cond) []uint64 {
+func (pr process) values(c cond) []uint32 {
 	if c.own == ownNothing {
 		return c.values
 	}
 	values := slices.Clone(c.values)
 	switch c.own {
 	case ownPID:
-		values = append(values, uint64(pr.pid))
+		values = append(values, uint32(pr.pid))
 	case ownUID:
-		values = append(values, uint64(uint32(pr.uid)))
+		values = append(values, uint32(pr.uid))
 	case ownGID:
 		for _, gid := range pr.gids {
-			values = append(values, uint64(uint32(gid)))
+			values = append(values, uint32(gid))
 		}
 	case onlyUID:
-		values = append(values, uint64(uint32(pr.onlyUID)))
+		values = append(values, uint32(pr.onlyUID))
 	case onlyGID:
-		values = append(values, uint64(uint32(pr.onlyGID)))
+		values = append(values, uint32(pr.onlyGID))
 	case ownEGID:
 		for _, gid := range pr.gids[:min(1, len(pr.gids))] {
-			values = append(values, uint64(uint32(gid)))
+			values = append(values, uint32(gid))
 		}
 	}
 	return values
@@ -292,9 +292,9 @@ type names struct{ held Set }
 func (n names) Call(nr uint32) string {
 	held := n.held | ^all
 	var by Set
-	for _, r := range table {
+	for r := range table().all {
 		if r.errno == 0 && r.needs.metBy(held) && slices.Contains(r.calls, nr) {
-			for _, needs := range r.needs {
+			for _, needs := range r.needs.alternatives() {
 				if needs.SubsetOf(held) {
 					by |= needs
 				}
@@ -324,11 +324,11 @@ func Explain(name string) []Grant {
 		return nil
 	}
 	var out []Grant
-	for _, r := range table {
+	for r := range table().all {
 		if !slices.Contains(r.calls, nr) {
 			continue
 		}
-		for _, needs := range r.needs {
+		for _, needs := range r.needs.alternatives() {
 			g := Grant{
 				Needs: needs & all,
 				LibC:  needs.Has(cFloor),
@@ -367,7 +367,7 @@ func (r row) conditions(call string) []string {
 func (r row) context(arg uint8) uint64 {
 	for _, c := range r.when {
 		if before := arg - 1; (c.arg == before || c.arg == 0) && c.arg < arg && len(c.values) > 0 {
-			return c.values[0]
+			return uint64(c.values[0])
 		}
 	}
 	return 0
@@ -378,6 +378,7 @@ func (c cond) describe(call string, context uint64) string {
 	whole := c.mask == int32Mask || c.mask == pointerMask
 	var values []string
 	for _, v := range c.values {
+		v := uint64(v)
 		if !whole || len(c.values)+int(c.own) == 1 {
 			values = append(values, argname.Masked(call, arg, context, c.mask, v))
 			continue

@@ -310,10 +310,10 @@ func runForeign(vm *netbpf.VM, d *policy.Data) policy.Verdict {
 func TestRows(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	pr := testProcess
-	for i, r := range table {
-		for _, needs := range r.needs {
+	for i, r := range slices.Collect(table().all) {
+		for _, needs := range r.needs.alternatives() {
 			s := needs & all
-			p := pr.rules(table, needs.With(goFloor), policy.KillProcess)
+			p := pr.rules(table(), needs.With(goFloor), policy.KillProcess)
 			programs := map[string][]bpf.Insn{}
 			for name, compile := range compilers {
 				prog, err := compile(p.Simplify())
@@ -347,8 +347,8 @@ func TestRows(t *testing.T) {
 
 // TestTableIsOrdinary checks what a row cannot be trusted to have by itself.
 func TestTableIsOrdinary(t *testing.T) {
-	for i, r := range table {
-		if len(r.calls) == 0 || len(r.needs) == 0 || r.note == "" {
+	for i, r := range slices.Collect(table().all) {
+		if len(r.calls) == 0 || len(r.needs.alternatives()) == 0 || r.note == "" {
 			t.Errorf("row %d (%s): needs, calls and a note are all required", i, r.note)
 		}
 		for _, nr := range r.calls {
@@ -363,8 +363,8 @@ func TestTableIsOrdinary(t *testing.T) {
 		}
 	}
 	for p := range all.All() {
-		if !slices.ContainsFunc(table, func(r row) bool {
-			return slices.ContainsFunc(r.needs, func(n Set) bool { return n.Has(p) })
+		if !slices.ContainsFunc(slices.Collect(table().all), func(r row) bool {
+			return slices.ContainsFunc(r.needs.alternatives(), func(n Set) bool { return n.Has(p) })
 		}) && p != Error {
 			t.Errorf("no row needs %q", p)
 		}
@@ -395,7 +395,7 @@ func TestNever(t *testing.T) {
 		if !ok {
 			continue // the other architecture's
 		}
-		for i, r := range table {
+		for i, r := range slices.Collect(table().all) {
 			if r.errno == 0 && slices.Contains(r.calls, nr) {
 				t.Errorf("row %d (%s) grants %s", i, r.note, name)
 			}

@@ -157,7 +157,7 @@ func (r pathRow) gives(s Set, path string) bool {
 
 // promises returns those that the row is about.
 func (r pathRow) promises() (s Set) {
-	for _, n := range r.needs {
+	for _, n := range r.needs.alternatives() {
 		s |= n
 	}
 	return s & all

@@ -752,6 +752,42 @@ func TestStage(t *testing.T) {
 	}
 }
 
+// TestStageSignals ends the stage by a signal while one of its threads is about
+// to execute the program, and another handles the signal, which strace draws
+// out: it makes the call slow by which the Go runtime dies of a signal.
+func TestStageSignals(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes many rounds; this is no matter of kernels")
+	}
+	if _, err := exec.LookPath("strace"); err != nil {
+		t.Skip("no strace here")
+	}
+	const moment = 12 * time.Millisecond // the stage is there
+	for range 80 {
+		cmd := exec.Command("strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=tgkill", "-e", "inject=tgkill:delay_enter=30000",
+			command(), "run", "--at-exec", "-p", "stdio", "--", "sleep", "200")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		stage := 0
+		until(t, "there is a stage", func() bool {
+			stage = child(child(cmd.Process.Pid))
+			return stage != 0
+		})
+		time.Sleep(rand.N(moment))
+		unix.Kill(stage, unix.SIGTERM)
+		if !ended(cmd, 20*time.Second) {
+			name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", stage))
+			t.Errorf("a SIGTERM is lost; the process is %q now", strings.TrimSpace(string(name)))
+			unix.Kill(stage, unix.SIGKILL)
+		}
+		cmd.Wait()
+		if t.Failed() {
+			break
+		}
+	}
+}
+
 // TestDaemon lets a descendant outlive the launcher: its violations fail.
 func TestDaemon(t *testing.T) {
 	r, w, err := os.Pipe()

@@ -105,7 +105,8 @@ func CheckThreads(broadcast bool) error {
 		}
 		// Libraries block it, too, but only for a moment; the thread that starts a
 		// program as long as execve(2) takes.
-		for patience := 2000; broadcast && there.blocks; patience-- {
+		const signal33 = 1 << 32
+		for patience := 2000; broadcast && there.blocked&signal33 != 0; patience-- {
 			if patience == 0 {
 				return &LandlockError{Op: "landlock_restrict_self", Path: fmt.Sprintf("thread %d blocks signal 33", tid), Err: unix.EBUSY}
 			}
@@ -116,10 +117,10 @@ func CheckThreads(broadcast bool) error {
 	return nil
 }
 
-// threadStatus reads what CheckThreads wants to know of a thread.
+// threadStatus reads what there is to know of a thread.
 func threadStatus(task string) (s struct {
 	filters string // how many, since Linux 5.9
-	blocks  bool   // signal 33
+	blocked uint64 // the signals; bit 0 is signal 1
 }) {
 	status, _ := os.ReadFile(task + "/status")
 	for line := range strings.Lines(string(status)) {
@@ -128,8 +129,7 @@ func threadStatus(task string) (s struct {
 		case "Seccomp_filters":
 			s.filters = value
 		case "SigBlk":
-			mask, _ := strconv.ParseUint(value, 16, 64)
-			s.blocks = mask&(1<<32) != 0
+			s.blocked, _ = strconv.ParseUint(value, 16, 64)
 		}
 	}
 	return s

@@ -3,8 +3,10 @@
 package kernel
 
 import (
+	"os"
 	"runtime"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -31,6 +33,35 @@ func ListenThread(prog []bpf.Insn, flags uintptr) (int, error) {
 // RestrictThread puts a Landlock ruleset in force on the calling thread alone,
 // which must have no_new_privs.
 func RestrictThread(ruleset int) error { return restrictSelf(ruleset, 0) }
+
+// DefaultSignals gives all signals that the Go runtime handles their default
+// dispositions, and returns when no handler runs any more. The runtime ends a
+// process by a signal, as the signal itself would, from its handler, in any of
+// the threads: if another one executed a program meanwhile, the signal would be
+// lost.
+func DefaultSignals() error {
+	afterForkInChild()
+	for {
+		handles, err := threadHandles()
+		if err != nil || !handles {
+			return err
+		}
+		time.Sleep(100 * time.Microsecond) // it is about to end the process
+	}
+}
+
+// threadHandles reports whether a thread blocks more signals than this one, as
+// while a handler runs, and for a moment when it starts another thread.
+func threadHandles() (bool, error) {
+	here := threadStatus("/proc/thread-self").blocked
+	tasks, err := os.ReadDir(taskDir)
+	for _, t := range tasks {
+		if threadStatus(taskDir+"/"+t.Name()).blocked&^here != 0 {
+			return true, err
+		}
+	}
+	return false, err
+}
 
 // Exec executes a program with the dispositions of signals and the signal mask
 // that this process was started with. It is syscall.Exec but for these, and

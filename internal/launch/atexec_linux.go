@@ -122,6 +122,9 @@ func Stage(descriptors string, args []string) error {
 	runtime.LockOSThread()
 	unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
 	unix.CloseOnExec(socket)
+	if err := kernel.DefaultSignals(); err != nil {
+		return failed("looking for threads", err)
+	}
 	prog, err := readProgram(socket)
 	if err != nil {
 		return failed("reading the filter", err)

@@ -155,17 +155,18 @@ func veilTry(dir, may string) error {
 	return errors.Join(wrong...)
 }
 
-// veilABIs are the versions of Landlock that a test can have on this kernel.
+// veilABIs are the versions of Landlock that a test can have on this kernel, the
+// kernel's own last; no others where tests are to be short.
 func veilABIs(t *testing.T) []int {
 	have := pledge.Supported().Landlock
 	if have == 0 {
 		t.Skip("this kernel has no Landlock")
 	}
 	var abis []int
-	for abi := 2; abi <= have; abi++ {
+	for abi := 2; abi < have && !testing.Short(); abi++ {
 		abis = append(abis, abi)
 	}
-	return abis
+	return append(abis, have)
 }
 
 // TestUnveil tries every operation under every combination of permissions, in

@@ -213,6 +213,18 @@ var programTests = []string{"TestUtilities", "TestPrograms"}
 // computations are tests that ask nothing of the kernel.
 var computations = []string{"TestProof", "TestProofCatchesBrokenRules", "TestProofCatchesBrokenPrograms", "TestCompile"}
 
+// launcherPackages are those of the pledge command, which always has the filters
+// of the project's own compiler.
+var launcherPackages = []string{"/cmd/pledge", "/internal/launch", "/internal/trace"}
+
+// leavesOut reports whether the tests of a package are not made in this cell,
+// since others have made them: with cgo, the launcher is the same on each kernel
+// as without, so one is enough.
+func (c *cell) leavesOut(path string) bool {
+	return c.build.cgo && !c.quick && (c.kernel.version != "6.1" || c.what != "" || c.build != buildCgo && c.build != buildRace) &&
+		slices.ContainsFunc(launcherPackages, func(p string) bool { return strings.HasSuffix(path, p) })
+}
+
 // elsewhere returns the tests that are not made in this cell, since another has
 // made them: programs are run on each kernel without cgo, and what is computed
 // is computed in each build on one kernel.

@@ -261,7 +261,7 @@ func (m *matrix) addPrograms(a *vmtest.Archive, arch string, b *build, env []str
 		name, path string
 		env, flags []string
 	}{
-		{"pledge", "./cmd/pledge", env, slices.Concat(b.flags, []string{"-ldflags=-w " + b.ldflags})},
+		{"pledge", "./cmd/pledge", env, slices.Concat(b.flags, []string{"-ldflags=-w -buildid= " + b.ldflags})},
 		{"goprogram-0", "./cmd/pledge/testdata/goprogram", plain("0"), nil},
 		{"goprogram-1", "./cmd/pledge/testdata/goprogram", plain("1"), nil},
 		{"goroutines", "./internal/trace/testdata/goroutines", plain("0"), nil},
@@ -284,8 +284,9 @@ func (m *matrix) addPrograms(a *vmtest.Archive, arch string, b *build, env []str
 }
 
 // buildTests builds the tests for an architecture in one way. What comes of it
-// does not depend on the folder that the module is in, so that what passed is
-// known in every clone.
+// does not depend on the folder that the module is in, nor on code that is not
+// part of it, so that what passed is known in every clone, and as long as nothing
+// has changed.
 func (m *matrix) buildTests(arch string, b *build) *testSet {
 	set := &testSet{archive: filepath.Join(m.work, arch+"-"+b.name+".cpio")}
 	env, err := b.prepare(m, arch)
@@ -327,7 +328,7 @@ func (m *matrix) buildTests(arch string, b *build) *testSet {
 			}
 			p := testPackage{path: path, dir: filepath.Join(moduleDir, rel), binary: "/tests/" + name}
 			file := filepath.Join(m.work, arch+"-"+b.name+"-"+name)
-			args := slices.Concat([]string{"test", "-c", "-trimpath", "-o", file}, b.flags, []string{"-ldflags=-w " + b.ldflags, path})
+			args := slices.Concat([]string{"test", "-c", "-trimpath", "-o", file}, b.flags, []string{"-ldflags=-w -buildid= " + b.ldflags, path})
 			if err := goCommand(env, args...); err != nil {
 				return err
 			}
@@ -511,11 +512,19 @@ func (m *matrix) command(c *cell, p testPackage) vmtest.Command {
 func (m *matrix) runCell(c *cell, set *testSet, kernel *vmtest.Kernel, root string) {
 	// As with go test: a package that passed and has not changed since is not run
 	// anew.
-	results := make([]result, len(set.packages))
-	memories := make([]string, len(set.packages))
+	var packages []testPackage
+	for _, p := range set.packages {
+		if c.leavesOut(p.path) {
+			c.Tally.Skips = append(c.Tally.Skips, vmtest.Verdict{Package: p.path, Test: "all of " + p.path, Text: "made in other machines, see above"})
+		} else {
+			packages = append(packages, p)
+		}
+	}
+	results := make([]result, len(packages))
+	memories := make([]string, len(packages))
 	var commands []vmtest.Command
 	var todo []int
-	for i, p := range set.packages {
+	for i, p := range packages {
 		command := m.command(c, p)
 		facts, _ := json.Marshal([]any{p.hash, kernel.Package, filepath.Base(root), c.append, command, m.versions["QEMU"]})
 		memories[i] = filepath.Join(m.store.Dir, "passed", fmt.Sprintf("%x.json", sha256.Sum256(facts)))
@@ -555,8 +564,8 @@ func (m *matrix) runCell(c *cell, set *testSet, kernel *vmtest.Kernel, root stri
 			run = &vmtest.Run{}
 		}
 		took = fmt.Sprintf("%.0fs, %.0fs of CPU time", time.Since(began).Seconds(), run.CPU.Seconds())
-		if len(todo) < len(set.packages) {
-			took += fmt.Sprintf("; %d packages before, unchanged", len(set.packages)-len(todo))
+		if len(todo) < len(packages) {
+			took += fmt.Sprintf("; %d packages before, unchanged", len(packages)-len(todo))
 		}
 		var all bytes.Buffer
 		for n, i := range todo {
@@ -564,7 +573,7 @@ func (m *matrix) runCell(c *cell, set *testSet, kernel *vmtest.Kernel, root stri
 			if n < len(run.Exits) {
 				exit = run.Exits[n]
 			}
-			path, output := set.packages[i].path, outputs[n].Bytes()
+			path, output := packages[i].path, outputs[n].Bytes()
 			fmt.Fprintf(&all, "==== %s\n%s==== %s\n", path, output, exit.Message)
 			r := &results[i]
 			r.Date, r.Release, r.Landlock = began.UTC().Format(time.DateOnly), run.Release, run.Landlock

@@ -25,11 +25,11 @@ Each cell is a machine of its own (QEMU, emulated) that boots a kernel of Debian
 the way of the column, as root unless the row says otherwise. Tests and subtests are counted. The machines are slow, so the
 tests are told to be short: the proof judges fewer sets of promises than on the machine that builds (the row "the whole
 proof" does not), and kernels do not pretend to have elder Landlock ABIs. For the same reason the programs of other people
-(TestUtilities, TestPrograms) are run on each kernel in the column "without cgo" only, the pledge command, which always has the
+(TestUtilities, TestPrograms) are run on the kernels %s in the column "without cgo" only, the pledge command, which always has the
 filters of the project's own compiler, with cgo on few, and what asks nothing of the kernel (the proof, the compiler's tests) is
 computed in the rows of Linux 6.1 only.
 
-`, time.Now().UTC().Format(time.DateOnly))
+`, time.Now().UTC().Format(time.DateOnly), strings.Join(programKernels, ", "))
 	}
 	columns := slices.DeleteFunc(slices.Clone(builds), func(b *build) bool {
 		return !slices.ContainsFunc(cells, func(c *cell) bool { return c.build == b })

@@ -135,7 +135,11 @@ static int sweep(int tasks, int self, int number) {
 				continue;
 			while (i < count && threads[i].tid != tid)
 				i++;
-			if (i < count && threads[i].seen >= number - 1) {
+			// One that has yet to handle its signal must not get a second, also if
+			// the directory was listed without it meanwhile: its handler would take
+			// that for the C library's own, and glibc's is not prepared for it.
+			int state = i < count ? __atomic_load_n(&threads[i].state, __ATOMIC_ACQUIRE) : UNUSED;
+			if (state == PENDING || (state == DONE && threads[i].seen >= number - 1)) {
 				threads[i].seen = number;
 				continue;
 			}
@@ -153,7 +157,9 @@ static int sweep(int tasks, int self, int number) {
 			if (i == count)
 				__atomic_store_n(&count, count + 1, __ATOMIC_RELEASE);
 			fresh++;
-			syscall(SYS_tgkill, pid, tid, SIGNAL); // if it has ended, it is not in the next sweep
+			// If it has ended, it is not in the next sweep.
+			if (syscall(SYS_tgkill, pid, tid, SIGNAL) != 0 && errno == EAGAIN)
+				__atomic_store_n(&threads[i].state, UNUSED, __ATOMIC_RELEASE); // no room for more signals: again later
 		}
 	}
 	return fresh;

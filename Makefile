@@ -6,7 +6,7 @@
 # make fuzz   three minutes of fuzzing
 #
 # make matrix-quick  the tests on three other kernels, arm64 among them, in emulated machines (a quarter of an hour)
-# make matrix        on all kernels and builds there are (three hours; it can be interrupted, and goes on where it
+# make matrix        on all kernels and builds there are (two hours; it can be interrupted, and goes on where it
 #                    ended); writes docs/matrix.md
 #                    These need Debian, and root to install QEMU and cross compilers if they are missing.
 

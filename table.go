@@ -49,7 +49,7 @@ func need(promises ...Promise) needs { return needs{all: promises} }
 func either(promises ...Promise) needs { return needs{any: promises} }
 
 // with asks for more in addition, for circumstances mostly.
-func (n needs) with(more ...Promise) needs { return needs{n.all, n.any, more} }
+func (n needs) with(more ...Promise) needs { return needs{n.all, n.any, slices.Concat(n.plus, more)} }
 
 // alternatives returns the sets that suffice.
 func (n needs) alternatives() (sets []Set) {

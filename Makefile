@@ -33,7 +33,7 @@ run: setup
 	else echo 'a violation must end with status 159 (SIGSYS): is seccomp refused here?'; exit 1; fi
 	@echo
 	@echo '$$ pledge run -p "stdio" -- cat LICENSE      # and a program that knows nothing of promises'
-	@$(GO) build -o .build/pledge ./cmd/pledge
+	@CGO_ENABLED=0 $(GO) build -o .build/pledge ./cmd/pledge
 	@.build/pledge run -p "stdio" -- cat LICENSE; status=$$?; \
 	echo "exit status $$status"; [ $$status -eq 159 ] || [ $$status -eq 125 ] # 125: tracing is forbidden here, as it says
 

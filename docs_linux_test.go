@@ -52,7 +52,7 @@ only the lower 32 bits count. A row whose heading names several promises needs t
 the soft refusals at the end, which fail with an errno, and numbers that are newer than the table, which fail with ENOSYS.
 
 `)
-	section := func(title string, wanted func(r row, needs Set) bool, errno bool) {
+	section := func(title string, wanted func(r *row, needs Set) bool, errno bool) {
 		var rows []string
 		for r := range table().all {
 			for _, n := range r.needs.alternatives() {
@@ -73,8 +73,8 @@ the soft refusals at the end, which fail with an errno, and numbers that are new
 		}
 		b.WriteString(strings.Join(rows, "") + "\n")
 	}
-	section("Always", func(_ row, n Set) bool { return n == setOf(goFloor) }, false)
-	section("Always, where C code runs (cgo, exec, a launched program)", func(_ row, n Set) bool { return n == setOf(cFloor) }, false)
+	section("Always", func(_ *row, n Set) bool { return n == setOf(goFloor) }, false)
+	section("Always, where C code runs (cgo, exec, a launched program)", func(_ *row, n Set) bool { return n == setOf(cFloor) }, false)
 	titles := []string{}
 	seen := map[string]bool{}
 	for r := range table().all {
@@ -88,7 +88,7 @@ the soft refusals at the end, which fail with an errno, and numbers that are new
 	for p := range all.All() { // in OpenBSD's order, by the first promise
 		for _, title := range titles {
 			if first, _, _ := strings.Cut(title, " "); first == p.String() {
-				section(title, func(_ row, n Set) bool { return heading(n) == title }, false)
+				section(title, func(_ *row, n Set) bool { return heading(n) == title }, false)
 			}
 		}
 	}
@@ -105,7 +105,7 @@ the soft refusals at the end, which fail with an errno, and numbers that are new
 		}
 	}
 	b.WriteString("\n")
-	section("Soft refusals", func(row, Set) bool { return true }, true)
+	section("Soft refusals", func(*row, Set) bool { return true }, true)
 	return b.String()
 }
 
@@ -117,7 +117,7 @@ func heading(needs Set) string {
 	return h
 }
 
-func rowLine(r row, needs Set) string {
+func rowLine(r *row, needs Set) string {
 	var calls []string
 	for _, nr := range r.calls {
 		calls = append(calls, sysnum.Name(nr))

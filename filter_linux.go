@@ -354,7 +354,7 @@ func circumstancesIn(needs Set) (out []string) {
 }
 
 // conditions puts the conditions of a row on one of its calls into words.
-func (r row) conditions(call string) []string {
+func (r *row) conditions(call string) []string {
 	var out []string
 	for _, c := range r.when {
 		out = append(out, c.describe(call, r.context(c.arg)))
@@ -364,7 +364,7 @@ func (r row) conditions(call string) []string {
 
 // context returns the argument in front of arg that says how to read it: the
 // level of a socket option, the domain of a protocol, the option of prctl.
-func (r row) context(arg uint8) uint64 {
+func (r *row) context(arg uint8) uint64 {
 	for _, c := range r.when {
 		if before := arg - 1; (c.arg == before || c.arg == 0) && c.arg < arg && len(c.values) > 0 {
 			return uint64(c.values[0])

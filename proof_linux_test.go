@@ -363,7 +363,7 @@ func TestTableIsOrdinary(t *testing.T) {
 		}
 	}
 	for p := range all.All() {
-		if !slices.ContainsFunc(slices.Collect(table().all), func(r row) bool {
+		if !slices.ContainsFunc(slices.Collect(table().all), func(r *row) bool {
 			return slices.ContainsFunc(r.needs.alternatives(), func(n Set) bool { return n.Has(p) })
 		}) && p != Error {
 			t.Errorf("no row needs %q", p)

@@ -180,10 +180,10 @@ func descriptor(arg uint8) cond { return no(arg, 1<<31) }
 // rows are lines of the table, in groups.
 type rows [][]row
 
-func (rs rows) all(yield func(row) bool) {
+func (rs rows) all(yield func(*row) bool) {
 	for _, group := range rs {
-		for _, r := range group {
-			if !yield(r) {
+		for i := range group {
+			if !yield(&group[i]) {
 				return
 			}
 		}

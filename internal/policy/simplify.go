@@ -13,14 +13,14 @@ import (
 // in the order that they had.
 func (p *Policy) Simplify() *Policy {
 	q := *p
-	rules := make([]Rule, 0, len(p.Grants))
+	q.Grants = make([]Rule, 0, len(p.Grants))
 	for _, r := range p.Grants {
 		if r, ok := r.merge(); ok {
-			rules = append(rules, r)
+			q.Grants = append(q.Grants, r)
 		}
 	}
-	rules = byNumber(rules, func(r Rule) uint32 { return r.Nr })
-	q.Grants = make([]Rule, 0, len(rules))
+	rules := byNumber(q.Grants, func(r Rule) uint32 { return r.Nr })
+	q.Grants = q.Grants[:0]
 	for len(rules) > 0 {
 		n := 1
 		for n < len(rules) && rules[n].Nr == rules[0].Nr {

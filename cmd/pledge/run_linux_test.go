@@ -43,7 +43,8 @@ var command = sync.OnceValue(func() string {
 })
 
 // build compiles a C program from testdata, with arguments that a compiler takes.
-// The test is skipped if there is no such compiler, or none that can do this.
+// The test is skipped if there is no such compiler, or none that can link an
+// empty program so.
 var builds struct {
 	sync.Mutex
 	made map[string]string
@@ -61,9 +62,16 @@ func build(t *testing.T, compiler, source string, args ...string) string {
 		return out
 	}
 	out := filepath.Join(filepath.Dir(command()), fmt.Sprintf("%s-%d", strings.TrimSuffix(source, ".c"), len(builds.made)))
-	msg, err := exec.Command(compiler, append([]string{"-O1", "-w", "-o", out, filepath.Join("testdata", source)}, args...)...).CombinedOutput()
-	if err != nil {
-		t.Skipf("%s %q does not work here: %v\n%s", compiler, args, err, msg)
+	compile := func(source, text string) ([]byte, error) {
+		cmd := exec.Command(compiler, append([]string{"-O1", "-w", "-o", out, "-x", "c", source, "-x", "none"}, args...)...)
+		cmd.Stdin = strings.NewReader(text)
+		return cmd.CombinedOutput()
+	}
+	if msg, err := compile(filepath.Join("testdata", source), ""); err != nil {
+		if msg, err := compile("-", "int main(void) { return 0; }"); err != nil {
+			t.Skipf("%s %q does not work here: %v\n%s", compiler, args, err, msg)
+		}
+		t.Fatalf("%s %q: %v\n%s", compiler, args, err, msg)
 	}
 	if builds.made == nil {
 		builds.made = map[string]string{}

@@ -16,6 +16,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifndef RENAME_WHITEOUT // musl does not have it, nor renameat2 before 1.2.6
+#define RENAME_WHITEOUT (1 << 2)
+#endif
+
 static void *violate(void *path) {
 	for (;;)
 		if (mkdir(path, 0700) == 0) abort();
@@ -102,7 +106,7 @@ int main(int argc, char **argv) {
 	} else if (!strcmp(mode, "getspnam")) {
 		return getspnam("root") != NULL;
 	} else if (!strcmp(mode, "whiteout")) {
-		return renameat2(AT_FDCWD, path, AT_FDCWD, path, RENAME_WHITEOUT) == 0;
+		return syscall(SYS_renameat2, AT_FDCWD, path, AT_FDCWD, path, RENAME_WHITEOUT) == 0;
 	} else if (!strcmp(mode, "stop")) {
 		raise(SIGSTOP);
 		return 3;

@@ -117,7 +117,7 @@ func needsLandlock(t *testing.T, needs bool, why string) {
 // containers do.
 func TestWithout(t *testing.T) {
 	without := build(t, "gcc", "without.c")
-	const landlockCreateRuleset, landlockRestrictSelf = "444", "446"
+	const pidfdGetfd, landlockCreateRuleset, landlockRestrictSelf = "438", "444", "446"
 	for _, c := range []struct {
 		call, errno, command string
 		status               int
@@ -132,6 +132,8 @@ func TestWithout(t *testing.T) {
 		{"seccomp", "EPERM", "-p stdio -- date", 125, ``, `pledge: cannot confine the program: seccomp: operation not permitted\n`},
 		{"seccomp", "EPERM", "--at-exec -p stdio -- date", 125, ``, `pledge: seccomp: operation not permitted\n`},
 		{"ptrace", "EPERM", "-p stdio -- date", 125, ``, `pledge: cannot trace the program.*try --at-exec.*\n`},
+		{pidfdGetfd, "EPERM", "-p stdio -- date", 125, ``, `pledge: cannot confine the program: pidfd_getfd, .*try --at-exec: operation not permitted\n`},
+		{pidfdGetfd, "EPERM", "--at-exec -p stdio -- date -u -d @0 +%Y", 0, `1970\n`, ``},
 		{"ptrace", "EPERM", "--at-exec -p stdio -- date -u -d @0 +%Y", 0, `1970\n`, ``},
 	} {
 		t.Run(c.call+" "+c.command, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -73,13 +74,20 @@ func check(f pledge.Features, ptrace, pidfd error) capabilities {
 		{Name: "seccomp log", OK: f.Log, Since: "Linux 4.14", For: "the library's Config{Violation: Log}"},
 		{Name: "seccomp user-notify", OK: f.UserNotify, Required: true, Since: "Linux 5.0", For: "pledge run: saying what was refused"},
 		{Name: "landlock", OK: f.Landlock > 0, Version: f.Landlock, Since: "Linux 5.13", For: "unveil, pledge run -v, and promises that mean certain files"},
-		{Name: "ptrace", OK: ptrace == nil, Error: text(ptrace), Required: true, Since: "Linux 5.3", For: "pledge run and pledge trace"},
-		{Name: "pidfd", OK: pidfd == nil, Error: text(pidfd), Since: "Linux 5.6", For: "handling other processes without races"},
+		{Name: "ptrace", OK: ptrace == nil, Error: text(ptrace), Required: true, Since: "Linux 5.3", For: "pledge run without --at-exec, pledge trace"},
+		{Name: "pidfd", OK: pidfd == nil, Error: text(pidfd), Required: true, Since: "Linux 5.6", For: "pledge run without --at-exec: taking the filter's listener"},
 	}}
 	for _, x := range c.Checks {
 		c.OK = c.OK && (x.OK || !x.Required)
 	}
 	return c
+}
+
+// tracing reports whether what is missing is what --at-exec does without.
+func (c capabilities) tracing() bool {
+	return !c.OK && !slices.ContainsFunc(c.Checks, func(x capability) bool {
+		return x.Required && !x.OK && x.Name != "ptrace" && x.Name != "pidfd"
+	})
 }
 
 func text(err error) string {
@@ -111,7 +119,10 @@ func (c capabilities) write(w io.Writer, s style) error {
 		}
 	}
 	verdict := s.green("The library and pledge run work here.")
-	if !c.OK {
+	switch {
+	case c.tracing():
+		verdict = s.red("The library works here, pledge run only with --at-exec.")
+	case !c.OK:
 		verdict = s.red("The library or pledge run does not work here.")
 	}
 	_, err := fmt.Fprintf(w, "\n%s\n", verdict)

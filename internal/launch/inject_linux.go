@@ -148,7 +148,7 @@ func (in *injector) installFilter(pidfd int, prog []bpf.Insn) (listener int, err
 	}
 	listener, err = unix.PidfdGetfd(pidfd, int(fd), 0)
 	if err != nil {
-		return -1, fmt.Errorf("pidfd_getfd: %w", err)
+		return -1, fmt.Errorf("pidfd_getfd, which containers may forbid; try --at-exec: %w", err)
 	}
 	if _, err = in.call("close", unix.SYS_CLOSE, fd); err == nil {
 		_, err = in.call("munmap", unix.SYS_MUNMAP, addr, size)

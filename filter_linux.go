@@ -29,7 +29,8 @@ type Filter struct {
 }
 
 // Compile makes the filter that Pledge would install for the set in this
-// process, without installing it.
+// process, were no unveil in force, without installing it. The errors are
+// [*UnsupportedError], and EINVAL for a Config or a Set that means nothing.
 func (c Config) Compile(s Set) (*Filter, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
@@ -133,7 +134,7 @@ func thisProcess() process {
 		onlyUID: only(unix.Getresuid()),
 		onlyGID: only(unix.Getresgid()),
 
-		abi: landlockABI(),
+		abi: usableABI(),
 	}
 }
 

@@ -38,6 +38,20 @@ var inForce = struct {
 // landlockABI is a variable for tests of what older kernels have.
 var landlockABI = kernel.LandlockABI
 
+// usableABI returns what Landlock can do for this process.
+func usableABI() landlock.ABI { return usable(landlockABI(), iscgo, libc.Broadcasts) }
+
+// usable returns what is left of an ABI where not all threads can be reached.
+// Before Landlock did that itself (Linux 7.0), our C code does, or package
+// syscall, which panics where C code may run: where something stands in for cgo,
+// nothing does.
+func usable(abi landlock.ABI, iscgo, broadcasts bool) landlock.ABI {
+	if iscgo && !broadcasts && !abi.ThreadSync() {
+		return landlock.ABI{}
+	}
+	return abi
+}
+
 func status() State {
 	inForce.Lock()
 	defer inForce.Unlock()

@@ -291,7 +291,7 @@ func (c Config) unveil(path string, may permissions) error {
 	if st.Unveil == UnveilInForce || st.Unveil == UnveilClosed || st.Pledged && !st.Promises.Has(UnveilPromise) {
 		return &fs.PathError{Op: "unveil", Path: path, Err: unix.EPERM}
 	}
-	if err := c.checkLandlock(landlockABI()); err != nil {
+	if err := c.checkLandlock(usableABI()); err != nil {
 		return err
 	}
 	n, err := resolve(path, st.mayRead())
@@ -341,7 +341,7 @@ func (c Config) checkLandlock(abi landlock.ABI) error {
 	}
 	return &UnsupportedError{
 		Missing: "this kernel has no Landlock, without which unveil can hide nothing",
-		Remedy:  "Linux 5.13 or later is needed, with landlock among its security modules (lsm=); or set Config.BestEffort to do without",
+		Remedy:  "Linux 5.13 or later is needed, with landlock among its security modules (lsm=), and 7.0 for a program that has something else in place of cgo; or set Config.BestEffort to do without",
 	}
 }
 

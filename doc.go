@@ -6,14 +6,16 @@
 //			log.Fatal(err)
 //		}
 //		// From here on the process can compute, use its open descriptors and
-//		// read files. If any of its threads opens a file to write, a socket,
-//		// or starts a program, the kernel kills the process with SIGSYS.
+//		// read files. If any of its threads opens a file to write, connects
+//		// to another machine or starts a program, the kernel kills the process
+//		// with SIGSYS.
 //	}
 //
 // The names, how they are parsed, that they can only be given up, and what they
 // mean are OpenBSD's. The means are Linux's: no_new_privs, one seccomp-bpf
-// filter on all threads, and Landlock for files. On OpenBSD the package calls pledge(2). On other
-// systems it returns an [*UnsupportedError], never a silent success.
+// filter on all threads, and Landlock for files. On OpenBSD the package calls
+// pledge(2). On other systems it returns an [*UnsupportedError]; only
+// Config.BestEffort turns that into success.
 //
 // # Using it
 //
@@ -32,7 +34,7 @@
 // Run it with Config{Violation: [Trap]}: the Go runtime then prints the system
 // call, the goroutine and the source line of the first violation. [Explain]
 // tells which promise allows a call. Config{Violation: [Log]} lets violations
-// happen and has the kernel's audit log report them all. Package pledgetest
+// happen and has the kernel's audit log report them. Package pledgetest
 // runs functions in pledged children, for tests of one's own promises.
 //
 // # What a Go program does behind its back
@@ -51,10 +53,15 @@
 // resolver's, getpw the user database, tty /dev/tty. Landlock lets just those be
 // opened. With [Unveil] it hides all but some paths:
 //
-//	pledge.Unveil("/var/www", "r")
-//	pledge.Pledge("stdio rpath inet") // without "unveil": the rest is hidden
+//	if err := pledge.Unveil("/var/www", "r"); err != nil {
+//		log.Fatal(err) // nothing would be hidden
+//	}
+//	err := pledge.Pledge("stdio rpath inet") // without "unveil": the rest is hidden
 //
 // # Limits
+//
+// Pledge restricts this process and what it starts afterwards. Processes that it
+// has started before, and descriptors that are open, stay as they are.
 //
 // A filter sees numbers, not what pointers point to. So on Linux promises
 // cannot tell fcntl(F_SETLK) on one's own file from that on another's, or a

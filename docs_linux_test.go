@@ -44,7 +44,7 @@ func promisesPage() string {
 	b.WriteString(`# The promises, call by call
 
 This page is generated from the promise table (table.go, table_amd64.go); do not edit it. It shows amd64; arm64 lacks the
-elder forms of calls (open, stat, fork, pipe ...).
+older forms of calls (open, stat, fork, pipe ...).
 
 A call is allowed if one of the rows of a promise that is held has it and its arguments meet the conditions. Arguments have
 the names of the man pages; *flags & (A|B) = A* means that of these bits just A is set, and for arguments that are an int in C
@@ -52,9 +52,10 @@ only the lower 32 bits count. A row whose heading names several promises needs t
 the soft refusals at the end, which fail with an errno, and numbers that are newer than the table, which fail with ENOSYS.
 
 `)
+	inTable := table()
 	section := func(title string, wanted func(r *row, needs Set) bool, errno bool) {
 		var rows []string
-		for r := range table().all {
+		for r := range inTable.all {
 			for _, n := range r.needs.alternatives() {
 				if (r.errno != 0) != errno || !wanted(r, n) {
 					continue
@@ -105,8 +106,20 @@ the soft refusals at the end, which fail with an errno, and numbers that are new
 		}
 	}
 	b.WriteString("\n")
-	section("Soft refusals", func(*row, Set) bool { return true }, true)
-	return b.String()
+	anyRow := func(*row, Set) bool { return true }
+	section("Soft refusals", anyRow, true)
+
+	inTable = rows{launchArchRows, launchRows}
+	section("In programs that `pledge run` launches, in addition", anyRow, false)
+	section("Soft refusals there", anyRow, true)
+	b.WriteString("Opening these files, or looking for them, fails with EACCES where the promises do not allow it:\n\n| file | because |\n| --- | --- |\n")
+	for _, f := range triedFiles {
+		fmt.Fprintf(&b, "| %s | %s |\n", f.pattern, f.note)
+	}
+	b.WriteString("\n")
+	inTable = rows{loadRows}
+	section("In programs that `pledge run --at-exec` launches, beside `stdio rpath`", anyRow, false)
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 func heading(needs Set) string {

@@ -101,8 +101,8 @@ func (e *UnsupportedError) Unwrap() error { return e.Err }
 type InstallError struct {
 	Op   string        // the step that failed, as "seccomp(SECCOMP_SET_MODE_FILTER)"
 	TID  int           // the thread that would not follow, or 0
-	Path string        // the path that the step was about, or ""
-	Err  syscall.Errno // what the kernel said
+	Path string        // what the step was about, as a path or "port 53", or ""
+	Err  syscall.Errno // what the kernel said; EBUSY with a TID
 }
 
 func (e *InstallError) Error() string {

@@ -53,14 +53,20 @@ func (v Violation) String() string {
 // behaviour and what the package-level functions use.
 type Config struct {
 	// Violation is what happens to a call that no promise allows. The promise
-	// "error" overrules it: violations then return ENOSYS.
+	// "error" overrules it: violations then return ENOSYS. A call that an earlier
+	// Pledge refused is still answered as that one said.
 	Violation Violation
 	// Errno is what a violation returns when Violation is Errno; zero means
 	// ENOSYS. It counts when a set of promises comes into force: pledging the
-	// same set again with another errno changes nothing.
+	// same set again with another errno changes nothing. The largest is 4094;
+	// with another Violation it must be zero.
 	Errno syscall.Errno
 	// BestEffort makes do without a mechanism that the kernel lacks instead of
-	// failing with an *UnsupportedError. What is in force then, [Status] says.
+	// failing with an *UnsupportedError. What is in force then, [Status] says. It
+	// accepts also promises whose files Landlock cannot tell apart, which then
+	// cannot be opened (EACCES), and an unveil together with "unix" before Linux
+	// 7.1, which then hides no local sockets. On systems without pledge it does
+	// nothing.
 	BestEffort bool
 }
 
@@ -87,12 +93,17 @@ func (c Config) validate() error {
 // "error" is held, in which case it is left out silently. Naming the promises
 // that are in force already changes nothing.
 //
-// When Pledge returns nil, all threads are restricted; when it returns an
-// error, none is and nothing has changed. It may be called from any goroutine,
-// from init functions, and concurrently. It prints nothing.
+// When Pledge returns nil, all threads are restricted, and so is what they
+// start from then on; other processes and open descriptors stay as they were.
+// When it returns an error, no thread is restricted and nothing has changed, but
+// for what [InstallError] says. It may be called from any goroutine, from init
+// functions, and concurrently. It prints nothing, unless, in a cgo build before
+// Linux 7.0, Landlock has restricted some threads and another one refuses: there
+// is no way back from there, so that the process says so and ends by SIGKILL.
 //
 // The errors are [*PromiseError], [*WidenError], [*UnsupportedError] and
-// [*InstallError].
+// [*InstallError]; [*fs.PathError] if it puts an unveil in force, as
+// [Config.UnveilBlock] does; and EINVAL for a Config that means nothing.
 func (c Config) Pledge(promises string) error { return c.pledge(&promises, nil) }
 
 // PledgeExec sets the promises that programs started with execve(2) are to
@@ -104,9 +115,11 @@ func (c Config) Pledge(promises string) error { return c.pledge(&promises, nil) 
 //   - exec promises that include all the promises of the process are
 //     remembered, and children have the promises of the process;
 //   - fewer exec promises than that cannot be enforced and are an
-//     [*UnsupportedError].
+//     [*UnsupportedError], and so are any before the first Pledge: use
+//     [Config.PledgeBoth] there.
 //
-// Like promises, exec promises can only be given up once they are set.
+// Like promises, exec promises can only be given up once they are set. The errors
+// are those of [Config.Pledge].
 func (c Config) PledgeExec(execpromises string) error { return c.pledge(nil, &execpromises) }
 
 // PledgeBoth does what [Config.Pledge] and [Config.PledgeExec] do, both or
@@ -118,7 +131,7 @@ func (c Config) PledgeBoth(promises, execpromises string) error {
 
 // A State is what [Status] reports.
 type State struct {
-	Pledged      bool // a Pledge or PledgeBoth is in force
+	Pledged      bool // a Pledge or PledgeBoth has succeeded; Seccomp says whether a filter enforces it
 	Promises     Set  // the promises in force, if Pledged
 	ExecPledged  bool // exec promises have been set
 	ExecPromises Set  // the exec promises, if ExecPledged
@@ -152,5 +165,8 @@ type Features struct {
 	Landlock    int  // the ABI of Landlock (Linux 5.13 has 1), 0 without it
 }
 
-// Supported probes what there is without installing anything.
+// Supported probes what Linux offers, without installing anything; see
+// seccomp(2) and landlock(7). Elsewhere the answer is the zero Features, on
+// OpenBSD too, where Pledge works nevertheless: look at its error, not at this,
+// to know whether it did.
 func Supported() Features { return supported() }

@@ -91,12 +91,13 @@ const (
 
 // circumstances says what a row that asks for one adds to its conditions.
 var circumstances = map[Promise]string{
-	readable:  "of the promise's files, which Landlock tells from others",
-	writable:  "of the promise's files, which Landlock tells from others",
-	makable:   "of the promise's files, which Landlock tells from others",
-	anyPath:   "no unveil is in force",
-	veiled:    "an unveil is in force",
-	truncates: "an unveil is in force that knows of it",
+	readable:   "of the promise's files, which Landlock tells from others",
+	writable:   "of files that a promise means and that may be written, which Landlock tells from others",
+	makable:    "of the promise's files, which Landlock tells from others",
+	anyPath:    "no unveil is in force",
+	veiled:     "an unveil is in force",
+	truncates:  "an unveil is in force that knows of it",
+	supervised: "in a program that pledge run launched",
 }
 
 // always asks for nothing that is not there.
@@ -321,7 +322,7 @@ var stdioRows = []row{
 	{needs: need(Stdio), calls: []uint32{unix.SYS_IOCTL}, when: conds{is(1, unix.TCGETS, unix.TCGETS2)},
 		note: "isatty(3), for which OpenBSD has a fcntl"},
 	{needs: need(Stdio), calls: []uint32{unix.SYS_IOCTL}, when: conds{is(1, unix.FICLONE, unix.FICLONERANGE)},
-		note: "copy_file_range's elder twins, with which cp(1) begins"},
+		note: "copy_file_range's older twins, with which cp(1) begins"},
 	{needs: need(Stdio), calls: []uint32{unix.SYS_MMAP, unix.SYS_PKEY_MPROTECT}, when: conds{no(2, unix.PROT_EXEC)},
 		note: "memory and mapped files, never executable"},
 	{needs: need(Stdio), calls: []uint32{
@@ -713,7 +714,7 @@ var probeRows = []row{
 	{needs: always(), errno: unix.ENOSYS, calls: []uint32{unix.SYS_IO_URING_SETUP, unix.SYS_MEMFD_SECRET},
 		note: "tried by libraries that can do without"},
 	{needs: always(), errno: unix.ENOSYS, calls: since(unix.SYS_FUTEX_WAITV),
-		note: "of Linux 5.16 and younger, as if they were not there yet: whoever tries them can do without"},
+		note: "that came with Linux 5.16 or later, as if they were not there yet: whoever tries them can do without"},
 	{needs: always(), errno: unix.ENOSYS, calls: []uint32{unix.SYS_PIDFD_OPEN, unix.SYS_PIDFD_SEND_SIGNAL},
 		note: "os.FindProcess and os/exec try them first; they fall back to process ids"},
 	{needs: always(), errno: unix.ENOSYS, calls: []uint32{unix.SYS_LANDLOCK_CREATE_RULESET, unix.SYS_LANDLOCK_ADD_RULE, unix.SYS_LANDLOCK_RESTRICT_SELF},
@@ -780,7 +781,7 @@ var veilRows = []row{
 		note: "io_uring, setxattrat, file_setattr and whatever is to come do these things too"},
 }
 
-// since returns a call and all that are younger, which have higher numbers on
+// since returns a call and all that came later, which have higher numbers on
 // every architecture.
 func since(first uint32) []uint32 {
 	var calls []uint32

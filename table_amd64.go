@@ -41,10 +41,10 @@ var archRows = []row{
 	{needs: need(Stdio), calls: []uint32{
 		unix.SYS_DUP2, unix.SYS_PIPE, unix.SYS_POLL, unix.SYS_SELECT, unix.SYS_EPOLL_CREATE, unix.SYS_EPOLL_WAIT,
 		unix.SYS_EVENTFD, unix.SYS_SIGNALFD, unix.SYS_ALARM, unix.SYS_PAUSE, unix.SYS_GETPGRP,
-	}, note: "elder forms of dup3, pipe2, ppoll, pselect6, epoll_create1, epoll_pwait, eventfd2, signalfd4, setitimer, rt_sigsuspend, getpgid"},
+	}, note: "older forms of dup3, pipe2, ppoll, pselect6, epoll_create1, epoll_pwait, eventfd2, signalfd4, setitimer, rt_sigsuspend, getpgid"},
 	{needs: need(Rpath), calls: []uint32{
 		unix.SYS_STAT, unix.SYS_LSTAT, unix.SYS_ACCESS, unix.SYS_READLINK, unix.SYS_GETDENTS, unix.SYS_INOTIFY_INIT,
-	}, note: "elder forms of newfstatat, faccessat, readlinkat, getdents64, inotify_init1"},
+	}, note: "older forms of newfstatat, faccessat, readlinkat, getdents64, inotify_init1"},
 	{needs: either(Wpath, Cpath, Dpath, Fattr, Chown, Unix, Exec, Getpw, DNS, Tmppath, PS, Vminfo), errno: unix.EACCES, calls: []uint32{
 		unix.SYS_STAT, unix.SYS_LSTAT, unix.SYS_ACCESS, unix.SYS_READLINK,
 	}, note: "looking before acting; without rpath there is nothing to see"},
@@ -54,16 +54,16 @@ var archRows = []row{
 	{needs: need(Wpath, Cpath), errno: unix.EPERM, calls: []uint32{unix.SYS_CREAT}, note: specialBits},
 	{needs: need(Cpath), calls: []uint32{
 		unix.SYS_MKDIR, unix.SYS_RMDIR, unix.SYS_UNLINK, unix.SYS_LINK, unix.SYS_SYMLINK, unix.SYS_RENAME,
-	}, note: "elder forms of mkdirat, unlinkat, linkat, symlinkat, renameat"},
-	{needs: need(Dpath), calls: []uint32{unix.SYS_MKNOD}, when: conds{node(1)}, note: "elder form of mknodat"},
+	}, note: "older forms of mkdirat, unlinkat, linkat, symlinkat, renameat"},
+	{needs: need(Dpath), calls: []uint32{unix.SYS_MKNOD}, when: conds{node(1)}, note: "older form of mknodat"},
 	{needs: need(Dpath), errno: unix.EPERM, calls: []uint32{unix.SYS_MKNOD}, note: specialNodes},
-	{needs: need(Fattr, anyPath), calls: []uint32{unix.SYS_CHMOD}, when: conds{no(1, 0o7000)}, note: "elder form of fchmodat"},
+	{needs: need(Fattr, anyPath), calls: []uint32{unix.SYS_CHMOD}, when: conds{no(1, 0o7000)}, note: "older form of fchmodat"},
 	{needs: need(Fattr), errno: unix.EPERM, calls: []uint32{unix.SYS_CHMOD}, note: specialBits},
-	{needs: need(Fattr, anyPath), calls: []uint32{unix.SYS_UTIME, unix.SYS_UTIMES, unix.SYS_FUTIMESAT}, note: "elder forms of utimensat"},
-	{needs: need(Fattr, anyPath), calls: []uint32{unix.SYS_CHOWN, unix.SYS_LCHOWN}, when: conds{ownUser(1), ownGroup(2)}, note: "elder forms of fchownat"},
+	{needs: need(Fattr, anyPath), calls: []uint32{unix.SYS_UTIME, unix.SYS_UTIMES, unix.SYS_FUTIMESAT}, note: "older forms of utimensat"},
+	{needs: need(Fattr, anyPath), calls: []uint32{unix.SYS_CHOWN, unix.SYS_LCHOWN}, when: conds{ownUser(1), ownGroup(2)}, note: "older forms of fchownat"},
 	{needs: need(Fattr), errno: unix.EPERM, calls: []uint32{unix.SYS_CHOWN, unix.SYS_LCHOWN}, note: "to others: OpenBSD's errno"},
-	{needs: need(Chown, anyPath), calls: []uint32{unix.SYS_CHOWN, unix.SYS_LCHOWN}, note: "elder forms of fchownat"},
-	{needs: need(Proc), calls: []uint32{unix.SYS_FORK, unix.SYS_VFORK}, note: "elder forms of clone"},
+	{needs: need(Chown, anyPath), calls: []uint32{unix.SYS_CHOWN, unix.SYS_LCHOWN}, note: "older forms of fchownat"},
+	{needs: need(Proc), calls: []uint32{unix.SYS_FORK, unix.SYS_VFORK}, note: "older forms of clone"},
 	{needs: need(Exec), calls: []uint32{unix.SYS_ARCH_PRCTL}, when: conds{is(0, archSetFS, archGetFS)}, note: "the new program's thread pointer"},
 	{needs: need(Exec), errno: unix.EINVAL, calls: []uint32{unix.SYS_ARCH_PRCTL}, note: "C libraries ask for shadow stacks"},
 }
@@ -72,7 +72,7 @@ var archRows = []row{
 var launchArchRows = []row{
 	{needs: always(), calls: []uint32{unix.SYS_ARCH_PRCTL}, when: conds{is(0, archSetFS, archGetFS)}, note: "the thread pointer"},
 	{needs: always(), errno: unix.EINVAL, calls: []uint32{unix.SYS_ARCH_PRCTL}, note: "C libraries ask for shadow stacks"},
-	{needs: always(), errno: unix.EACCES, calls: []uint32{unix.SYS_READLINK}, note: "elder form of readlinkat"},
+	{needs: always(), errno: unix.EACCES, calls: []uint32{unix.SYS_READLINK}, note: "older form of readlinkat"},
 }
 
 // asm/prctl.h

@@ -24,14 +24,22 @@ func UnveilBlock() error { return Config{}.UnveilBlock() }
 // [Config.Pledge] without "unveil", or never: a program that calls neither is
 // not restricted; see [State]. On OpenBSD it begins with the first call.
 //
-// What does not exist may be unveiled if its directory exists. It must exist
-// when the rest is hidden, or its directory be unveiled with the same
-// permissions: Landlock grants nothing by name.
+// What does not exist may be unveiled if its directory exists; Landlock grants
+// nothing by name, though. What is still missing when the rest is hidden has the
+// permissions of the directory above it that is unveiled, also if it is made
+// later. It is an error then (ENOENT) if they are more than it was to have, or if
+// it was to have "c" and they are less; if they lack "r", "w" or "x", it does
+// without.
 //
 // Errors are [*fs.PathError] with the errno of unveil(2): ENOENT, if a directory
-// of the path does not exist; EINVAL, if permissions has another letter; EPERM,
-// after UnveilBlock, or if the process has pledged without "unveil". Without
-// Landlock (Linux 5.13) it is an [*UnsupportedError], unless BestEffort is set.
+// of the path does not exist, or /proc is not mounted; EINVAL, if permissions
+// has another letter, or path is empty or has a zero byte; ENAMETOOLONG, for
+// more than four letters; EACCES, if finding the path takes "rpath" and the
+// process has given that up; EPERM, after UnveilBlock, or if the process has
+// pledged without "unveil". Without Landlock (Linux 5.13) it is an
+// [*UnsupportedError], unless BestEffort is set.
+//
+// Check the error: if no Unveil has succeeded, nothing will be hidden.
 func (c Config) Unveil(path, permissions string) error {
 	if err := c.validate(); err != nil {
 		return err

@@ -64,7 +64,7 @@ type Result struct {
 	Signal   syscall.Signal // the signal that ended it, 0 if it exited
 	Err      string         // what the function returned, as text; "" for nil
 	Errno    syscall.Errno  // the errno in that error's tree, 0 if there is none
-	Stdout   string
+	Stdout   string         // all that it wrote
 	Stderr   string
 
 	t        testing.TB
@@ -73,7 +73,11 @@ type Result struct {
 	finished bool // the function returned
 }
 
-// Run pledges a child to promises and runs f in it.
+// Run pledges a child to promises and runs f in it, in a goroutine of its own: f
+// must not call methods of t that end the test. If the child cannot be pledged,
+// f does not run, and the error is the Result's. A child that cannot be started
+// or takes longer than [Timeout] ends the test (t.Fatal). TMPDIR is a directory
+// of the test there, the working directory that of the test binary's start.
 func Run(t testing.TB, promises string, f func() error) *Result {
 	t.Helper()
 	return start(t, fmt.Sprintf("under %q", promises), func() error {

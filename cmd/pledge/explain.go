@@ -63,7 +63,7 @@ What is neither allowed nor refused with an errno is a violation.`,
 			return e.write(w, styleOf(w))
 		},
 	}
-	cmd.Flags().BoolVar(&asBPF, "bpf", false, "print the seccomp program that the library installs for the promises")
+	cmd.Flags().BoolVar(&asBPF, "bpf", false, "print the seccomp program that the library would install in this very process")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.MarkFlagsMutuallyExclusive("bpf", "json")
 	return cmd
@@ -116,7 +116,7 @@ func explain(arg string) (*explanation, error) {
 	return nil, err
 }
 
-// grantsOf returns what a set allows a launched program, and what it is refused
+// grantsOf returns what a set allows, and what it is refused
 // with an errno, one grant for each line of the table.
 func grantsOf(set pledge.Set) []grant {
 	var out []grant

@@ -27,7 +27,7 @@ func runCommand() *cobra.Command {
 		Use:   "run -p PROMISES [-v PERMISSIONS:PATH]... [flags] -- COMMAND [ARGUMENT]...",
 		Short: "Run a program that knows nothing of promises under some",
 		Long: `run starts a program and holds it, and all that it executes, to promises from its
-entry point on; what loads it may besides read and map code. A violation ends it;
+entry point on; the dynamic loader may read and map ELF files beside. A violation ends it;
 a line on standard error names the program, the call and the promise that it
 lacks.
 

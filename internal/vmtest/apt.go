@@ -78,7 +78,7 @@ func (s *Store) Kernel(arch, version, flavour string, suites ...string) (*Kernel
 			errs = append(errs, err)
 			continue
 		}
-		// What the index has may be gone from the archive: then an elder one does.
+		// What the index has may be gone from the archive: then an older one does.
 		for _, pkg := range candidates {
 			image, deb, err := apt.vmlinuz(pkg)
 			if err != nil {

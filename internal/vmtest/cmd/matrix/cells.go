@@ -21,7 +21,7 @@ type kernel struct {
 	landlock int      // the ABI that it is to have, 0 for none
 }
 
-// There is no elder one to be had from Debian, nor one with the Landlock ABIs
+// There is no older one to be had from Debian, nor one with the Landlock ABIs
 // 1, 3, 4 and 5.
 var kernels = []*kernel{
 	{"5.10", "cloud", []string{"bullseye"}, 0},

@@ -535,7 +535,7 @@ func (m *matrix) runCell(c *cell, set *testSet, kernel *vmtest.Kernel, root stri
 	}
 
 	if len(todo) > 0 && m.time > 0 && time.Since(m.began) > m.time {
-		c.notRun = fmt.Sprintf("the %v that were given were over", m.time)
+		c.notRun = fmt.Sprintf("the time limit, %v, was reached", m.time)
 		fmt.Fprintf(os.Stderr, "%s: NOT RUN: %s\n", c.name(), c.notRun)
 		return
 	}

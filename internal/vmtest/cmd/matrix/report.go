@@ -24,7 +24,7 @@ This page is written by `+"`make matrix`"+`; do not edit it. It was last written
 Each cell is a machine of its own (QEMU, emulated) that boots a kernel of Debian and runs the tests of all packages, built in
 the way of the column, as root unless the row says otherwise. Tests and subtests are counted. The machines are slow, so the
 tests are told to be short: the proof judges fewer sets of promises than on the machine that builds (the row "the whole
-proof" does not), and kernels do not pretend to have elder Landlock ABIs. For the same reason the programs of other people
+proof" does not), and kernels do not pretend to have older Landlock ABIs. For the same reason the programs of other people
 (TestUtilities, TestPrograms) are run on the kernels %s in the column "without cgo" only, the pledge command, which always has the
 filters of the project's own compiler, with cgo on few, and what asks nothing of the kernel (the proof, the compiler's tests) is
 computed in the rows of Linux 6.1 only.

@@ -4,6 +4,8 @@ package main
 
 import (
 	"cmp"
+	"debug/elf"
+	"encoding/binary"
 	"errors"
 	"os"
 	"os/exec"
@@ -48,6 +50,8 @@ func TestAttacks(t *testing.T) {
 		{"launcher's descriptors", late, []string{"-p", "stdio rpath"}, 0, refused, ``},
 
 		{"read", early, []string{"-p", "stdio"}, 0, refused + confined, ``},
+		{"read a library", early, []string{"-p", "stdio"}, 0, `open: done\n` + confined, ``},
+		{"read a core dump", early, []string{"-p", "stdio"}, 0, refused + confined, ``},
 		{"read", early, []string{"-p", "stdio", "-v", "r:DIR"}, 0, refused + confined, ``},
 		{"read", early, []string{"-p", "stdio rpath", "-v", "rx:/usr"}, 0, refused + confined, ``},
 		{"read", early, []string{"-p", "stdio rpath wpath", "-v", "rx:/usr"}, 0, refused + confined, ``},
@@ -79,8 +83,15 @@ func TestAttacks(t *testing.T) {
 				}
 			}
 			made := c.attack != "rseq" && c.attack != "fault"
+			content := []byte("text\n")
+			switch c.attack {
+			case "read a library":
+				content = elfHeader(uint16(elf.ET_DYN))
+			case "read a core dump":
+				content = elfHeader(uint16(elf.ET_CORE))
+			}
 			if made {
-				if err := os.WriteFile(path, []byte("text\n"), 0o600); err != nil {
+				if err := os.WriteFile(path, content, 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -103,6 +114,12 @@ func TestAttacks(t *testing.T) {
 			}
 		})
 	}
+}
+
+// elfHeader returns the first bytes of an ELF file of a kind.
+func elfHeader(kind uint16) []byte {
+	ident := [16]byte{0x7f, 'E', 'L', 'F'}
+	return binary.NativeEndian.AppendUint16(ident[:], kind)
 }
 
 // needsLandlock skips what a kernel without Landlock cannot do.

@@ -215,6 +215,7 @@ func (t *tracee) next() (int, unix.WaitStatus, error) {
 		}
 		t.threads[tid].stopped = true
 	case tid == t.pid:
+		delete(t.threads, tid)
 		t.status = ws
 		return 0, 0, errEnded
 	default:
@@ -507,7 +508,8 @@ func openAs(tid int, dir int32, path string) (int, error) {
 	return unix.Openat2(base, path, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_MAGICLINKS})
 }
 
-// isELF reports whether an open file is an ELF file.
+// isELF reports whether an open file is an ELF file with code. Core dumps, and
+// /proc/kcore, are what was in memory.
 func isELF(fd int, path string) bool {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
@@ -518,9 +520,12 @@ func isELF(fd int, path string) bool {
 		return false
 	}
 	defer f.Close()
-	magic := make([]byte, 4)
-	_, err = f.ReadAt(magic, 0)
-	return err == nil && string(magic) == "\x7fELF"
+	header := make([]byte, 18)
+	if _, err := f.ReadAt(header, 0); err != nil || string(header[:4]) != "\x7fELF" {
+		return false
+	}
+	kind := binary.NativeEndian.Uint16(header[16:])
+	return kind == unix.ET_EXEC || kind == unix.ET_DYN
 }
 
 // escapes reports whether a call makes a process or executes a program, which

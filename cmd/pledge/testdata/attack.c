@@ -78,7 +78,7 @@ static void attack(const char *name) {
 		sprintf(name_of, "/proc/%d/fd/0", getppid());
 		say_open(name_of, O_RDONLY);
 	}
-	if (!strcmp(name, "read")) say_open(path, O_RDONLY);
+	if (!strcmp(name, "read") || !strcmp(name, "read a core dump") || !strcmp(name, "read a library")) say_open(path, O_RDONLY);
 	if (!strcmp(name, "read by name of a link")) {
 		chdir(dirname(strdup(path)));
 		sprintf(name_of, "/proc/self/task/%d/cwd/%s", getpid(), basename(path));

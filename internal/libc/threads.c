@@ -71,10 +71,13 @@ static int restrict_self(int ruleset) {
 // choose_mark makes a mark. A thread with realtime scheduling has no slack, and
 // then there is none.
 static void choose_mark(void) {
+	static long last; // the slack can have been set back since: never the same again
 	struct timespec now = {0, 0};
 	long slack = syscall(SYS_prctl, PR_GET_TIMERSLACK, 0, 0, 0, 0);
 	syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
-	mark = slack > 0 ? slack + 1 + now.tv_nsec % 997 : 0;
+	if (slack > 0)
+		last = (slack > last ? slack : last) + 1 + now.tv_nsec % 997;
+	mark = slack > 0 ? last : 0;
 }
 
 static void die(void) {
@@ -102,12 +105,23 @@ static void handler(int sig, siginfo_t *info, void *context) {
 	errno = saved;
 }
 
-// members returns how many threads the process has.
+// members returns how many threads the process has, or -1.
 static int members(int tasks) {
 	struct stat st; // as the kernel's on 64-bit architectures
 	if (syscall(SYS_newfstatat, tasks, "", &st, AT_EMPTY_PATH) != 0)
-		die();
+		return -1;
 	return (int)st.st_nlink - 2;
+}
+
+// has_ended reports whether a thread has no memory any more, as a main thread
+// that has ended while others live on: it stays in the directory, and handles
+// nothing.
+static int has_ended(int tasks, int tid) {
+	struct stat st;
+	char name[] = "0123456789/exe", *p = strchr(name, '/');
+	for (unsigned n = tid; n != 0; n /= 10)
+		*--p = '0' + n % 10;
+	return syscall(SYS_newfstatat, tasks, p, &st, AT_EMPTY_PATH) != 0 && errno == ENOENT;
 }
 
 struct entry { // struct linux_dirent64
@@ -157,28 +171,37 @@ static int sweep(int tasks, int self, int number) {
 			if (i == count)
 				__atomic_store_n(&count, count + 1, __ATOMIC_RELEASE);
 			fresh++;
-			// If it has ended, it is not in the next sweep.
+			// If it has ended, it is not in the next sweep. If there is no room for
+			// more signals, it gets one in the next, unless it took one of the C
+			// library's for it.
+			int pending = PENDING;
 			if (syscall(SYS_tgkill, pid, tid, SIGNAL) != 0 && errno == EAGAIN)
-				__atomic_store_n(&threads[i].state, UNUSED, __ATOMIC_RELEASE); // no room for more signals: again later
+				__atomic_compare_exchange_n(&threads[i].state, &pending, UNUSED, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 		}
 	}
 	return fresh;
 }
 
 int pledge_restrict_all_threads(int ruleset, int tasks) {
-	choose_mark();
-	int e = restrict_self(ruleset);
-	if (e != 0)
-		return e;
-
+	// What can fail comes before the first thread is restricted. The signal may
+	// come as soon as there is a handler, which then must know the previous one.
+	int n = members(tasks);
+	if (n < 0 || syscall(SYS_rt_sigaction, SIGNAL, NULL, &previous, 8) != 0)
+		return errno;
 	// A table that is never moved, as handlers look at it: many times as
 	// large as there are threads now, since more can be made meanwhile.
-	capacity = 64 * (members(tasks) + 16);
-	count = 0;
+	struct thread *table = calloc(64 * (n + 16), sizeof *table);
+	if (table == NULL)
+		return ENOMEM;
+	choose_mark();
+	int e = restrict_self(ruleset);
+	if (e != 0) {
+		free(table);
+		return e;
+	}
+	capacity = 64 * (n + 16);
 	the_ruleset = ruleset;
-	threads = calloc(capacity, sizeof *threads);
-	if (threads == NULL)
-		die();
+	__atomic_store_n(&threads, table, __ATOMIC_RELEASE); // count is 0
 
 	struct kernel_sigaction action = {.handler = handler, .flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
 #ifdef __x86_64__
@@ -186,33 +209,44 @@ int pledge_restrict_all_threads(int ruleset, int tasks) {
 	action.restorer = pledge_restorer;
 #endif
 	action.mask = ~0ull;
-	if (syscall(SYS_rt_sigaction, SIGNAL, &action, &previous, 8) != 0)
+	if (syscall(SYS_rt_sigaction, SIGNAL, &action, NULL, 8) != 0)
 		die();
 
 	// A thread that is not restricted can make another one, until it is its
 	// turn. So sweep until one finds nobody new, and everybody that it finds
 	// has done it. The directory may be listed short while threads end: the
-	// sweep must have found as many as there are, and twice in a row.
-	int self = syscall(SYS_gettid), clean = 0;
-	for (int number = 1; clean < 2; number++) {
+	// sweep must have found as many as there were before it (afterwards, one that
+	// has ended would make up for one that was left out), and twice in a row.
+	//
+	// A thread that never takes its signal, as it blocks it for good, must not
+	// keep the process half restricted for ever. Naps are counted, not time,
+	// which passes also where the process is stopped: half a minute or more.
+	int self = syscall(SYS_gettid), pid = syscall(SYS_getpid), clean = 0;
+	for (int number = 1, naps = 0; clean < 2; number++) {
+		int before = members(tasks);
 		int fresh = sweep(tasks, self, number);
-		if (fresh < 0)
+		if (fresh < 0 || before < 0)
 			die();
 		int pending = 0, found = 1;
 		for (int i = 0; i < count; i++) {
-			if (threads[i].seen != number)
-				continue;
-			found++;
-			if (__atomic_load_n(&threads[i].state, __ATOMIC_ACQUIRE) == PENDING)
-				pending++;
+			struct thread *t = &threads[i];
+			int waits = __atomic_load_n(&t->state, __ATOMIC_ACQUIRE) == PENDING;
+			if (t->seen == number) {
+				found++;
+				pending += waits && !has_ended(tasks, t->tid);
+			} else if (waits && syscall(SYS_tgkill, pid, t->tid, 0) != 0) {
+				// It ended before it took its signal. Its id may come again.
+				__atomic_store_n(&t->state, UNUSED, __ATOMIC_RELEASE);
+			}
 		}
-		if (fresh == 0 && pending == 0 && found >= members(tasks)) {
+		if (fresh == 0 && pending == 0 && found >= before) {
 			clean++;
 			continue;
 		}
 		clean = 0;
-		if (fresh == 0)
-			nanosleep(&(struct timespec){0, 20000}, NULL);
+		if (naps++ == 30000)
+			die();
+		nanosleep(&(struct timespec){0, naps < 1000 ? 20000 : 1000000}, NULL);
 	}
 
 	if (syscall(SYS_rt_sigaction, SIGNAL, &previous, NULL, 8) != 0)

@@ -43,12 +43,14 @@ func InstallFilter(prog []bpf.Insn, log bool) error {
 
 // onThrowawayThread runs f on one thread, which ends if f fails: what f did to
 // the thread until then is lost with it. A goroutine that ends locked takes its
-// thread with it. The main thread cannot end, so it is never that one.
+// thread with it. The main thread cannot end, nor can the runtime's first one,
+// which is another thread in a library that a C program is linked to: it is never
+// one of these.
 func onThrowawayThread(f func() error) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread()
-		if unix.Gettid() == unix.Getpid() {
+		if tid := unix.Gettid(); tid == unix.Getpid() || tid == firstThread {
 			defer runtime.UnlockOSThread()
 			done <- onThrowawayThread(f) // on another thread, since this one is held
 			return
@@ -61,6 +63,9 @@ func onThrowawayThread(f func() error) error {
 	}()
 	return <-done
 }
+
+// firstThread is the runtime's first thread, on which packages are initialized.
+var firstThread = unix.Gettid()
 
 // TryFilter puts a filter in force on one thread, which is gone when it returns:
 // what can be known to fail does so before something else is in force.

@@ -38,16 +38,18 @@ func RestrictThread(ruleset int) error { return restrictSelf(ruleset, 0) }
 // dispositions, and returns when no handler runs any more. The runtime ends a
 // process by a signal, as the signal itself would, from its handler, in any of
 // the threads: if another one executed a program meanwhile, the signal would be
-// lost.
+// lost. It waits for half a second or a little more: a library that was
+// preloaded may have threads that block signals for good.
 func DefaultSignals() error {
 	afterForkInChild()
-	for {
+	for range 5000 {
 		handles, err := threadHandles()
 		if err != nil || !handles {
 			return err
 		}
 		time.Sleep(100 * time.Microsecond) // it is about to end the process
 	}
+	return nil
 }
 
 // threadHandles reports whether a thread blocks more signals than this one, as

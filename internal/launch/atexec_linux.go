@@ -51,6 +51,10 @@ func (c *Command) atExec(p *kernel.Process, conf *bridge.Confinement, socket int
 		handed <- err
 	}()
 	outcome, err := c.wait(p, s)
+	if e, _ := p.Failure(); e != 0 {
+		<-handed
+		return Outcome{}, failed("cannot start the second stage", e)
+	}
 	if e := <-handed; e != nil && !errors.Is(e, errEnded) {
 		return Outcome{}, e
 	}

@@ -232,13 +232,19 @@ func (t *tracee) confine(calls func(*injector) error) error {
 	return t.inject(tid, calls)
 }
 
-// wait waits for the end of the program.
+// wait waits for the end of the program. As init of a container or a pid
+// namespace, it has the program's orphans to wait for, too.
 func (c *Command) wait(p *kernel.Process, s *supervisor) (Outcome, error) {
+	which := p.PID
+	if os.Getpid() == 1 {
+		which = -1
+	}
 	for {
 		var ws unix.WaitStatus
-		_, err := unix.Wait4(p.PID, &ws, unix.WUNTRACED, nil)
+		pid, err := unix.Wait4(which, &ws, unix.WUNTRACED, nil)
 		switch {
 		case err == unix.EINTR:
+		case err == nil && pid != p.PID:
 		case err != nil:
 			return Outcome{}, failed("waiting for the program", err)
 		case ws.Stopped():

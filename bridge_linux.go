@@ -133,9 +133,6 @@ func confine(t bridge.Target) (*bridge.Confinement, error) {
 	}
 
 	violation := t.Violation
-	if s.Has(Error) {
-		violation = Config{}.violation(s)
-	}
 	c.Compile = func(pid int) ([]bpf.Insn, error) {
 		prog, err := bpf.Compile(pr.of(pid).policy(s, violation).Simplify())
 		if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -57,6 +58,9 @@ if the program cannot be executed, and 127 if there is none.`,
 			case launch.Kill, launch.Errno, launch.Log:
 			default:
 				return &launch.Error{Status: launch.StatusFailed, Msg: fmt.Sprintf("--violation %q is none of kill, errno and log", violation)}
+			}
+			if s.Has(pledge.Error) { // the supervisor decides of files, too, so that the filter cannot answer
+				c.Violation, c.Reports = launch.Errno, io.Discard
 			}
 			for _, v := range unveil {
 				permissions, path, ok := strings.Cut(v, ":")

@@ -283,6 +283,14 @@ func TestViolations(t *testing.T) {
 			t.Errorf("%d lines", n)
 		}
 	})
+	t.Run("the promise error", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "made")
+		for _, how := range []string{"--violation=kill", "--violation=log", "--at-exec"} {
+			run(t, how, "-p", "stdio error", "--", p, "mkdir", path).want(t, int(unix.ENOSYS), ``, ``)
+		}
+		needsLandlock(t, true, "files of promises cannot be told from others")
+		run(t, "-p", "stdio getpw error", "--", "getent", "passwd", "root").want(t, 0, `root:.*\n`, ``)
+	})
 	t.Run("errno", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "made")
 		run(t, "-p", "stdio", "--violation", "errno", "--", p, "mkdir", path).want(t, int(unix.ENOSYS), ``, mkdir(base))
@@ -603,6 +611,18 @@ func TestStop(t *testing.T) {
 		until(t, "the launcher stops", func() bool { return state(cmd.Process.Pid) == "T" })
 		unix.Kill(child(cmd.Process.Pid), unix.SIGCONT)
 		end(t, cmd).want(t, 0, confined, ``)
+	})
+	t.Run("the launcher is init and buries orphans", func(t *testing.T) {
+		if os.Getuid() != 0 {
+			t.Skip("needs root, for a pid namespace")
+		}
+		for _, how := range []string{"", "--at-exec"} {
+			cmd := exec.Command("unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", "exec "+command()+" run "+how+
+				` -p "stdio rpath proc exec" -- sh -c '(true &); sleep 0.3; cat /proc/[0-9]*/stat | grep -c ") Z "'`)
+			if out, err := cmd.CombinedOutput(); string(out) != "0\n" {
+				t.Errorf("%s: %q, %v; want no zombies", how, out, err)
+			}
+		}
 	})
 	t.Run("the launcher is init", func(t *testing.T) {
 		if os.Getuid() != 0 {

@@ -55,8 +55,8 @@ func fetch(url, cacert string) error {
 		}
 	}
 
-	// "rpath" is now for the resolver's files alone, /etc/hosts and its like;
-	// on OpenBSD "dns" means those too, and "rpath" can go. Without names to
+	// "rpath" is for kernels before 5.13: with Landlock, and on OpenBSD, "dns"
+	// means the resolver's files, /etc/hosts and its like. Without names to
 	// look up, for https://192.0.2.1/, "stdio inet" is enough.
 	if err := pledge.Pledge("stdio rpath inet dns"); err != nil {
 		return err

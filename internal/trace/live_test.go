@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -222,6 +223,44 @@ func TestSurvivors(t *testing.T) {
 	rep, _ := shell(t, "(sleep 0.2; mkdir late) & exit 5")
 	if rep.Status != 5 || !rep.Set.Has(pledge.Cpath) {
 		t.Errorf("status %d, promises %q", rep.Status, rep.Promises)
+	}
+}
+
+// TestEnd checks that a trace can be ended when its program has ended and what
+// it left behind goes on.
+func TestEnd(t *testing.T) {
+	for _, sig := range []syscall.Signal{unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGHUP} {
+		t.Run(unix.SignalName(sig), func(t *testing.T) {
+			cmd := exec.Command("sh", "-c", `(mkdir made; trap "" INT QUIT TERM HUP; sleep 40 & touch daemon; wait) & exit 5`)
+			cmd.Dir = t.TempDir()
+			tr := newTracer(assumed)
+			var rep *Report
+			done := make(chan error, 1)
+			go func() {
+				var err error
+				rep, err = tr.run(cmd)
+				done <- err
+			}()
+			daemon := filepath.Join(cmd.Dir, "daemon")
+			for begin := time.Now(); !exists(daemon) || !tr.rootEnded.Load(); time.Sleep(time.Millisecond) {
+				if time.Since(begin) > time.Minute {
+					t.Fatal("the program does not end")
+				}
+			}
+			if err := unix.Kill(os.Getpid(), sig); err != nil {
+				t.Fatal(err)
+			}
+			begin := time.Now()
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			if time.Since(begin) > 30*time.Second {
+				t.Error("what it left behind was not killed")
+			}
+			if rep.Status != 5 || !rep.Set.Has(pledge.Cpath) {
+				t.Errorf("status %d, promises %q", rep.Status, rep.Promises)
+			}
+		})
 	}
 }
 

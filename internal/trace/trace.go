@@ -25,6 +25,8 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -39,11 +41,14 @@ import (
 // A tracer watches a process and its descendants. All of it happens on one
 // thread, the only one that may trace them.
 type tracer struct {
-	root    int
+	root      int
+	rootEnded atomic.Bool // its id may be another process's
+
 	entry   uint64 // the root's ELF entry point, until it is reached
 	instead []byte // what the breakpoint there replaced
 	waking  bool   // SIGCONT is on its way, which is ours
 	status  unix.WaitStatus
+	alive   processes
 
 	assumed pledge.Set                                // what is not refused softly
 	extra   pledge.Set                                // what is wanted even where callers could do without
@@ -195,13 +200,17 @@ func (t *tracer) start(cmd *exec.Cmd) error {
 }
 
 // passSignals passes on what asks the tracer to end. What a terminal sends
-// reaches the program anyway. The function that it returns ends it.
+// reaches the program anyway. Once that has ended, nobody is left to pass it on
+// to, and all that it has left behind ends. The function that it returns ends it.
 func (t *tracer) passSignals() func() {
 	c := make(chan os.Signal, 8)
 	signal.Notify(c, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGHUP)
 	go func() {
 		for s := range c {
-			if s == unix.SIGTERM || s == unix.SIGHUP {
+			switch {
+			case t.rootEnded.Load():
+				t.alive.end()
+			case s == unix.SIGTERM || s == unix.SIGHUP:
 				unix.Kill(t.root, s.(syscall.Signal))
 			}
 		}
@@ -209,6 +218,41 @@ func (t *tracer) passSignals() func() {
 	return func() {
 		signal.Stop(c)
 		close(c)
+	}
+}
+
+// processes are those that are traced, by their ids.
+type processes struct {
+	sync.Mutex
+	ids    map[int]bool
+	ending bool // they are killed, and so are those that they still make
+}
+
+func (p *processes) add(pid int) {
+	p.Lock()
+	defer p.Unlock()
+	if p.ids == nil {
+		p.ids = map[int]bool{}
+	}
+	p.ids[pid] = true
+	if p.ending {
+		unix.Kill(pid, unix.SIGKILL)
+	}
+}
+
+func (p *processes) remove(pid int) {
+	p.Lock()
+	defer p.Unlock()
+	delete(p.ids, pid)
+}
+
+// end kills them.
+func (p *processes) end() {
+	p.Lock()
+	defer p.Unlock()
+	p.ending = true
+	for pid := range p.ids {
+		unix.Kill(pid, unix.SIGKILL)
 	}
 }
 
@@ -234,7 +278,9 @@ func (t *tracer) loop() error {
 func (t *tracer) handle(tid int, ws unix.WaitStatus) error {
 	th := t.threads[tid]
 	if !ws.Stopped() {
+		t.alive.remove(tid)
 		if tid == t.root {
+			t.rootEnded.Store(true)
 			t.status = ws
 		}
 		if th != nil {
@@ -309,6 +355,7 @@ func (t *tracer) adopt(tid int, parent *thread) *thread {
 		}
 		th.program = comm(tid)
 		t.threads[tid] = th
+		t.alive.add(th.pid)
 	}
 	if parent != nil {
 		th.program = parent.program

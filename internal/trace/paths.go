@@ -107,19 +107,27 @@ func fold(used map[string]perm, exists func(string) bool) []PathRule {
 		rules[path.Clean(p)] |= perms
 	}
 	for _, tree := range byDepth(trees) {
-		gather(rules, tree, 2, func(p string) bool { return below(p, tree) && rules[p]&(write|create) == 0 })
-	}
-	for depth := 12; depth >= 2; depth-- {
-		dirs := map[string]bool{}
-		for p := range rules {
-			if d := path.Dir(p); strings.Count(d, "/") == depth && d != "/" {
-				dirs[d] = true
+		var in []string
+		for p, perms := range rules {
+			if below(p, tree) && perms&(write|create) == 0 {
+				in = append(in, p)
 			}
 		}
-		for d := range dirs {
-			for _, same := range permsIn(rules, d) {
-				gather(rules, d, foldAt, func(p string) bool { return path.Dir(p) == d && rules[p] == same })
+		gather(rules, tree, 2, in)
+	}
+	for depth := 12; depth >= 2; depth-- {
+		type kind struct {
+			dir   string
+			perms perm
+		}
+		same := map[kind][]string{}
+		for p, perms := range rules {
+			if d := path.Dir(p); strings.Count(d, "/") == depth {
+				same[kind{d, perms}] = append(same[kind{d, perms}], p)
 			}
+		}
+		for k, names := range same { // whose directories are not among them
+			gather(rules, k.dir, foldAt, names)
 		}
 	}
 	out := []PathRule{}
@@ -140,33 +148,15 @@ func isProcess(p string) bool {
 	return ok && (name == "self" || name == "thread-self" || name != "" && strings.Trim(name, "0123456789") == "")
 }
 
-// gather replaces what is chosen by a directory, if there are enough of them.
-func gather(rules map[string]perm, dir string, enough int, chosen func(string) bool) {
-	var all perm
-	var from []string
-	for p := range rules {
-		if p != dir && chosen(p) {
-			from = append(from, p)
-			all |= rules[p]
-		}
-	}
+// gather replaces paths by a directory, if there are enough of them.
+func gather(rules map[string]perm, dir string, enough int, from []string) {
 	if len(from) < enough {
 		return
 	}
 	for _, p := range from {
+		rules[dir] |= rules[p]
 		delete(rules, p)
 	}
-	rules[dir] |= all
-}
-
-func permsIn(rules map[string]perm, dir string) []perm {
-	var out []perm
-	for p, perms := range rules {
-		if path.Dir(p) == dir && !slices.Contains(out, perms) {
-			out = append(out, perms)
-		}
-	}
-	return out
 }
 
 // covered reports whether a directory above has all permissions already.

@@ -3,6 +3,7 @@
 package trace
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -286,6 +287,17 @@ func TestFold(t *testing.T) {
 		if strings.Join(got, " ") != c.want {
 			t.Errorf("%s: %s\n\twant %s", c.name, got, c.want)
 		}
+	}
+}
+
+// BenchmarkFold has as many paths as a large build uses.
+func BenchmarkFold(b *testing.B) {
+	used := map[string]perm{}
+	for i := range 20000 {
+		used[fmt.Sprintf("/home/a/%d/%d", i/10, i)] = perm(1 + i%3)
+	}
+	for b.Loop() {
+		fold(used, func(string) bool { return true })
 	}
 }
 

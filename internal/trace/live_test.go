@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -46,6 +47,21 @@ var helpers = map[string]func(){
 			done <- syscall.Exec("/bin/cat", []string{"cat", "/dev/null"}, nil)
 		}()
 		fmt.Println(<-done)
+	},
+	"exec from memory": func() {
+		fd, err := unix.MemfdCreate("x", unix.MFD_CLOEXEC)
+		if err == nil {
+			var b []byte
+			if b, err = os.ReadFile("/bin/true"); err == nil {
+				_, err = unix.Write(fd, b)
+			}
+		}
+		if err == nil {
+			empty, argv := []byte{0}, []*byte{nil}
+			_, _, err = unix.RawSyscall6(unix.SYS_EXECVEAT, uintptr(fd), uintptr(unsafe.Pointer(&empty[0])),
+				uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&argv[0])), unix.AT_EMPTY_PATH, 0)
+		}
+		fmt.Println(err)
 	},
 	"ptrace": func() {
 		_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_ATTACH, 1<<30, 0, 0, 0, 0)
@@ -215,6 +231,20 @@ func TestExecFromThread(t *testing.T) {
 	}
 	if rep.Status != 0 || out != "" || uses["openat cat"] == "" && uses["fadvise64 cat"] == "" {
 		t.Errorf("status %d, output %q, uses %v", rep.Status, out, uses)
+	}
+}
+
+// TestExecFromMemory checks that no rule is proposed for an executable that is
+// no file, least of all one for everything.
+func TestExecFromMemory(t *testing.T) {
+	rep, out := help(t, 0, "exec from memory")
+	if rep.Status != 0 || out != "" || !rep.Set.Has(pledge.Exec) {
+		t.Errorf("status %d, promises %q, output %q", rep.Status, rep.Promises, out)
+	}
+	for _, r := range rep.Paths {
+		if r.Path == "/" || strings.Contains(r.Path, "deleted") {
+			t.Errorf("-v %s:%s", r.Permissions, r.Path)
+		}
 	}
 }
 

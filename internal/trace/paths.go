@@ -102,9 +102,13 @@ func fold(used map[string]perm, exists func(string) bool) []PathRule {
 			p = "/proc"
 		}
 		for p != "/" && !exists(p) {
-			p = path.Dir(p)
+			if p = path.Dir(p); p == "/" {
+				perms &^= execute // of a file that is no more, which is not worth everything
+			}
 		}
-		rules[path.Clean(p)] |= perms
+		if perms != 0 {
+			rules[path.Clean(p)] |= perms
+		}
 	}
 	for _, tree := range byDepth(trees) {
 		var in []string

@@ -140,9 +140,10 @@ func file(needs []Need, promise string, u Use) []Need {
 }
 
 // use notes what was done to a path. The directory instead of the name counts
-// if parent says so.
+// if parent says so. A file without a name, as of memfd_create(2), needs no rule;
+// the kernel makes one up for it.
 func (r *record) use(name string, p perm, parent bool) {
-	if !path.IsAbs(name) || p == 0 {
+	if !path.IsAbs(name) || p == 0 || !parent && strings.HasSuffix(name, " (deleted)") && !exists(name) {
 		return
 	}
 	if parent {

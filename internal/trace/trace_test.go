@@ -267,6 +267,8 @@ func TestFold(t *testing.T) {
 		{"not what it lacks", "r:/tmp w:/tmp/x", "r:/tmp w:/tmp/x"},
 		{"not a name that only begins so", "r:/tmp r:/tmpx", "r:/tmp r:/tmpx"},
 		{"what is gone", "rwc:" + gone + "/x", "rwc:/tmp"},
+		{"an executable that is gone from the top", "x:/gone/x r:/gone/y x:/bin/a", "r:/ x:/bin/a"},
+		{"nothing else", "x:/gone/x x:/bin/a", "x:/bin/a"},
 		{"processes come and go", "r:/proc/123/stat r:/proc/456/stat r:/proc/self/maps", "r:/proc"},
 		{"the root itself", "r:/", "r:/"},
 		{"nothing", "", ""},
@@ -281,7 +283,7 @@ func TestFold(t *testing.T) {
 			}
 		}
 		var got []string
-		for _, r := range fold(used, func(p string) bool { return !strings.HasPrefix(p, gone) }) {
+		for _, r := range fold(used, func(p string) bool { return !strings.HasPrefix(p, gone) && !strings.HasPrefix(p, "/gone") }) {
 			got = append(got, r.Permissions+":"+r.Path)
 		}
 		if strings.Join(got, " ") != c.want {

@@ -63,6 +63,7 @@ type tracer struct {
 type thread struct {
 	tid, pid int
 	program  string
+	executed bool     // the program
 	mem      *os.File // its memory, opened at the first need
 	call     *call    // the one it is in, if that counts
 }
@@ -358,7 +359,9 @@ func (t *tracer) adopt(tid int, parent *thread) *thread {
 		t.alive.add(th.pid)
 	}
 	if parent != nil {
-		th.program = parent.program
+		if !th.executed { // which it may have done before its parent's stop
+			th.program = parent.program
+		}
 		if th.pid != parent.pid { // a new process has its parent's descriptors
 			for d, s := range t.sockets {
 				if d.pid == parent.pid {
@@ -382,7 +385,7 @@ func (t *tracer) executed(tid int) {
 		}
 	}
 	th.forget()
-	th.program = comm(tid)
+	th.program, th.executed = comm(tid), true
 	t.execs = true
 	// The kernel opened the interpreters of the program, too.
 	if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", tid)); err == nil {

@@ -5,6 +5,8 @@ package trace
 import (
 	"fmt"
 	"net/netip"
+	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -188,6 +190,10 @@ func TestNarrow(t *testing.T) {
 // TestRule asks the real table for the cases that trace depends on.
 func TestRule(t *testing.T) {
 	const dot = 0xffffff9c
+	x32 := syscall.Errno(0)
+	if runtime.GOARCH != "amd64" {
+		x32 = unix.ENOSYS // there it is but a large number
+	}
 	for _, c := range []struct {
 		name    string
 		nr      uint32
@@ -207,6 +213,8 @@ func TestRule(t *testing.T) {
 		{"a file to write", unix.SYS_OPENAT, [6]uint64{dot, 0, unix.O_RDWR}, "rpath wpath", 0},
 		{"a signal to itself", unix.SYS_KILL, [6]uint64{42, 1}, "-", 0},
 		{"to another", unix.SYS_KILL, [6]uint64{43, 1}, "proc", 0},
+		{"a call of x32, which kills", 1<<30 | unix.SYS_GETPID, [6]uint64{}, "", x32},
+		{"no call", 1<<32 - 1, [6]uint64{}, "", unix.ENOSYS},
 		{"a tracer", unix.SYS_PTRACE, [6]uint64{}, "", 0},
 	} {
 		r := rule(42, &policy.Data{Nr: c.nr, Arch: arch, Args: c.args}, "")
@@ -219,6 +227,25 @@ func TestRule(t *testing.T) {
 	}
 	if r := rule(1, &policy.Data{Nr: unix.SYS_READ, Arch: unix.AUDIT_ARCH_I386}, ""); len(r.grants) > 0 || !r.judge(false).never {
 		t.Errorf("a call of i386: %+v", r)
+	}
+}
+
+// TestAdopt checks that a process keeps the name of the program that it has
+// executed when its parent's stop tells of it only then.
+func TestAdopt(t *testing.T) {
+	pid := os.Getpid()
+	parent := &thread{tid: 1, pid: 1, program: "parent"}
+	for _, executes := range []bool{false, true} {
+		want := "parent"
+		tr := newTracer(assumed)
+		tr.adopt(pid, nil)
+		if executes {
+			want = comm(pid)
+			tr.executed(pid)
+		}
+		if got := tr.adopt(pid, parent).program; got != want {
+			t.Errorf("executed %v: %q, want %q", executes, got, want)
+		}
 	}
 }
 

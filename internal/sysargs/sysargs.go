@@ -356,6 +356,8 @@ type Sockaddr struct {
 	Family uint16         // AF_*
 	Inet   netip.AddrPort // of AF_INET and AF_INET6
 	Path   string         // of AF_UNIX; "@name" for an abstract one
+
+	Abstract bool // it is no path of a file
 }
 
 // Address returns the address in the arguments of bind, connect and sendto of
@@ -387,7 +389,7 @@ func (c call) address(addr, length uint64) (Sockaddr, bool) {
 	case a.Family == unix.AF_INET6 && n >= 24:
 		a.Inet = netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[8:24])), binary.BigEndian.Uint16(b[2:]))
 	case a.Family == unix.AF_UNIX && n > 2 && b[2] == 0: // abstract, as ss(8) shows it
-		a.Path = "@" + string(b[3:])
+		a.Path, a.Abstract = "@"+string(b[3:]), true
 	case a.Family == unix.AF_UNIX && n > 2:
 		path, _, _ := bytes.Cut(b[2:], []byte{0})
 		a.Path = string(path)

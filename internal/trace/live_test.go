@@ -3,6 +3,7 @@
 package trace
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -69,6 +70,36 @@ var helpers = map[string]func(){
 	},
 	"unused socket": func() {
 		unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	},
+	"local addresses": func() {
+		there, err := os.Getwd()
+		to := func(name string) *unix.SockaddrUnix { return &unix.SockaddrUnix{Name: name} }
+		server := func(kind int, name string) {
+			fd, e := unix.Socket(unix.AF_UNIX, kind, 0)
+			err = cmp.Or(err, e, unix.Bind(fd, to(name)))
+			if kind == unix.SOCK_STREAM {
+				err = cmp.Or(err, unix.Listen(fd, 1))
+			}
+		}
+		client := func(kind int, f func(fd int) error) {
+			fd, e := unix.Socket(unix.AF_UNIX, kind, 0)
+			err = cmp.Or(err, e, f(fd))
+		}
+		server(unix.SOCK_STREAM, "a")
+		server(unix.SOCK_STREAM, "b")
+		server(unix.SOCK_DGRAM, "c")
+		server(unix.SOCK_STREAM, "@pledge-trace-addresses")
+		client(unix.SOCK_STREAM, func(fd int) error { return unix.Connect(fd, to(there+"/a")) })
+		client(unix.SOCK_STREAM, func(fd int) error { return unix.Connect(fd, to("b")) })
+		client(unix.SOCK_DGRAM, func(fd int) error { return unix.Sendto(fd, []byte{0}, 0, to(there+"/c")) })
+		client(unix.SOCK_STREAM, func(fd int) error { return unix.Connect(fd, to("@pledge-trace-addresses")) })
+		client(unix.SOCK_STREAM, func(fd int) error {
+			if unix.Connect(fd, to(there+"/nobody")) != unix.ENOENT {
+				return unix.EEXIST
+			}
+			return nil
+		})
+		fmt.Println(err)
 	},
 	"used socket": func() {
 		fd, _ := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -157,6 +188,28 @@ func TestLocalSockets(t *testing.T) {
 	}
 	if rep, out := help(t, 0, "used socket"); !rep.Set.Has(pledge.Unix) || rep.Set.Has(pledge.Inet) || rep.Set.Has(pledge.DNS) {
 		t.Errorf("used: %q\n%s", rep.Promises, out)
+	}
+}
+
+// TestLocalAddresses checks that sockets are among the paths: the directory of
+// one that is made, and one that something is sent to.
+func TestLocalAddresses(t *testing.T) {
+	rep, out := help(t, 0, "local addresses")
+	if out != "<nil>\n" {
+		t.Fatalf("output %q", out)
+	}
+	var got []string
+	dir := ""
+	for _, r := range rep.Paths {
+		if at := strings.Index(r.Path, "/"+t.Name()); at >= 0 {
+			if dir == "" {
+				dir = r.Path
+			}
+			got = append(got, r.Permissions+":"+strings.TrimPrefix(r.Path, dir))
+		}
+	}
+	if want := words("c: w:/a w:/b w:/c"); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

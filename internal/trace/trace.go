@@ -519,8 +519,8 @@ func (t *tracer) look(th *thread, c *call) {
 		c.socket = t.sockets[descriptor{th.pid, int(int32(d.Args[0]))}]
 		c.address, _ = sysargs.Address(*d, th.memory())
 		c.ruling = c.ruling.narrow(d.Nr, c.socket, c.address)
-		if d.Nr == unix.SYS_BIND && path.IsAbs(c.address.Path) {
-			c.paths = []string{c.address.Path}
+		if c.address.Path != "" && !c.address.Abstract {
+			c.paths = []string{th.absolute(sysargs.Path{Dirfd: unix.AT_FDCWD, Name: c.address.Path})}
 		}
 		for _, service := range nameService {
 			if d.Nr == unix.SYS_CONNECT && strings.HasPrefix(c.address.Path, service) {

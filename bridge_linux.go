@@ -181,13 +181,7 @@ func (pr process) of(pid int) process {
 // part of it: a filter, a Landlock ruleset, another program, another process.
 func (pr process) loading(s Set, violation policy.Verdict) *policy.Policy {
 	p := pr.policy(s.With(Stdio, Rpath, ProtExec).Without(Proc, Exec), violation)
-	p.Grants = slices.DeleteFunc(p.Grants, func(r policy.Rule) bool {
-		switch r.Nr {
-		case unix.SYS_SECCOMP, unix.SYS_LANDLOCK_CREATE_RULESET, unix.SYS_LANDLOCK_ADD_RULE, unix.SYS_LANDLOCK_RESTRICT_SELF:
-			return true
-		}
-		return false
-	})
+	p.Grants = slices.DeleteFunc(p.Grants, func(r policy.Rule) bool { return slices.Contains(bridge.Withheld, r.Nr) })
 	return p
 }
 

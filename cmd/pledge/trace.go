@@ -157,6 +157,9 @@ func writeUses(b *strings.Builder, uses []trace.Use) {
 		if u.With != "" {
 			result += " (allowed with " + u.With + ")"
 		}
+		if u.Early {
+			result += " (before the program begins)"
+		}
 		fmt.Fprintf(b, "  %6d  %-12s  %s%s\n", u.Count, u.Program, u.Example, result)
 	}
 }

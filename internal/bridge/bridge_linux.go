@@ -3,6 +3,8 @@ package bridge
 import (
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/gopledge/pledge/internal/bpf"
 	"github.com/gopledge/pledge/internal/landlock"
 	"github.com/gopledge/pledge/internal/policy"
@@ -82,3 +84,8 @@ type Refusal struct {
 // Refusals returns how a launched program's call is refused softly. Of those
 // whose promises are held, the first one decides.
 var Refusals func(pid int, call *policy.Data) []Refusal
+
+// Withheld are the numbers of calls that nothing allows before a target's entry
+// point, as little as what needs the promises proc and exec: they would keep the
+// filter out.
+var Withheld = []uint32{unix.SYS_SECCOMP, unix.SYS_LANDLOCK_CREATE_RULESET, unix.SYS_LANDLOCK_ADD_RULE, unix.SYS_LANDLOCK_RESTRICT_SELF}

@@ -34,6 +34,19 @@ func rule(pid int, d *policy.Data, path string) ruling {
 	return r
 }
 
+// whileLoading is what is allowed before the entry point whatever is promised.
+const whileLoading = pledge.Set(1<<pledge.Stdio | 1<<pledge.Rpath | 1<<pledge.ProtExec)
+
+// loading is the ruling before the entry point, where the launcher allows no call
+// that needs one of two promises, and none of some others.
+func (r ruling) loading(nr uint32) ruling {
+	withheld := slices.Contains(bridge.Withheld, nr)
+	never := func(s pledge.Set) bool { return s.Has(pledge.Proc) || s.Has(pledge.Exec) }
+	r.grants = slices.DeleteFunc(slices.Clone(r.grants), func(s pledge.Set) bool { return withheld || never(s) })
+	r.refusals = slices.DeleteFunc(slices.Clone(r.refusals), func(x bridge.Refusal) bool { return never(pledge.Set(x.Promises)) })
+	return r
+}
+
 // refused returns the errno that the call fails with under a set of promises, 0
 // if it does not.
 func (r ruling) refused(held pledge.Set) syscall.Errno {

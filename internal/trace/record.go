@@ -37,7 +37,8 @@ type Use struct {
 	Example string `json:"example"` // the first of them, with its arguments
 	Program string `json:"program"` // who made it
 	Errno   string `json:"errno,omitempty"`
-	With    string `json:"with,omitempty"` // the promises that would allow it
+	With    string `json:"with,omitempty"`  // the promises that would allow it
+	Early   bool   `json:"early,omitempty"` // no promise allows it before the program begins, while libraries are loaded
 }
 
 // A record collects what calls ask for. Calls of one name that ask for the same
@@ -55,19 +56,20 @@ type useKey struct {
 	refused  string
 	with     string // what allows it although it was refused
 	call     string
+	early    bool
 }
 
 func newRecord() *record { return &record{uses: map[useKey]*Use{}, paths: map[string]perm{}} }
 
 // add counts a call that asks for something.
-func (r *record) add(j judgement, refused, with, name, program, example string) {
-	key := useKey{optional: j.optional, never: j.never, refused: refused, with: with, call: name}
+func (r *record) add(j judgement, refused, with, name, program, example string, early bool) {
+	key := useKey{optional: j.optional, never: j.never, refused: refused, with: with, call: name, early: early}
 	for _, s := range j.needs {
 		key.needs += s.String() + "|"
 	}
 	u := r.uses[key]
 	if u == nil {
-		u = &Use{Call: name, Example: example, Program: program, Errno: refused}
+		u = &Use{Call: name, Example: example, Program: program, Errno: refused, Early: early}
 		r.uses[key] = u
 		r.order = append(r.order, key)
 	}

@@ -44,7 +44,8 @@ type tracer struct {
 	root      int
 	rootEnded atomic.Bool // its id may be another process's
 
-	entry   uint64 // the root's ELF entry point, until it is reached
+	loading bool   // the root has not reached its ELF entry point
+	entry   uint64 // that, with a breakpoint, or 0
 	instead []byte // what the breakpoint there replaced
 	waking  bool   // SIGCONT is on its way, which is ours
 	status  unix.WaitStatus
@@ -82,6 +83,7 @@ type call struct {
 	socket  *socket // whose descriptor is the first argument
 	paths   []string
 	perms   []perm
+	early   bool // it is made before the entry point, and might be allowed later
 	parent  bool // they are about the directories of the paths
 }
 
@@ -323,7 +325,7 @@ func (t *tracer) handle(tid int, ws unix.WaitStatus) error {
 			return err
 		}
 		return t.resume(tid, 0)
-	case sig == unix.SIGTRAP && t.entry != 0 && t.atEntry(tid):
+	case sig == unix.SIGTRAP && t.atEntry(th):
 		return t.resume(tid, 0)
 	case sig == unix.SIGCONT && t.waking && tid == t.root:
 		t.waking = false
@@ -386,6 +388,9 @@ func (t *tracer) executed(tid int) {
 	}
 	th.forget()
 	th.program, th.executed = comm(tid), true
+	if tid == t.root {
+		t.loading = false // a constructor did that: the program has no entry point to wait for
+	}
 	t.execs = true
 	// The kernel opened the interpreters of the program, too.
 	if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", tid)); err == nil {
@@ -433,22 +438,33 @@ func (t *tracer) setBreakpoint() {
 	} else if _, err := unix.PtracePokeText(t.root, uintptr(t.entry), breakpoint); err != nil {
 		t.entry = 0
 	}
+	t.loading = t.entry != 0
 }
 
 // atEntry reports whether a thread has reached the breakpoint, which it then
-// takes away.
-func (t *tracer) atEntry(tid int) bool {
-	info, err := kernel.PtraceSyscallInfo(tid)
+// takes away: from its own process, as one that a constructor has forked has a
+// copy.
+func (t *tracer) atEntry(th *thread) bool {
+	if t.entry == 0 || th.executed {
+		return false
+	}
+	info, err := kernel.PtraceSyscallInfo(th.tid)
 	if err != nil || info.IP != t.entry+behindBreakpoint {
 		return false
 	}
-	if _, err := unix.PtracePokeText(tid, uintptr(t.entry), t.instead); err != nil {
+	there := make([]byte, len(breakpoint))
+	if _, err := unix.PtracePeekText(th.tid, uintptr(t.entry), there); err != nil || !bytes.Equal(there, breakpoint) {
 		return false
 	}
-	if err := jump(tid, t.entry); err != nil {
+	if _, err := unix.PtracePokeText(th.tid, uintptr(t.entry), t.instead); err != nil {
 		return false
 	}
-	t.entry = 0
+	if err := jump(th.tid, t.entry); err != nil {
+		return false
+	}
+	if th.pid == t.root {
+		t.loading = false
+	}
 	return true
 }
 
@@ -460,9 +476,6 @@ func (t *tracer) syscallStop(th *thread) error {
 	}
 	switch info.Op {
 	case unix.PTRACE_SYSCALL_INFO_ENTRY:
-		if t.entry != 0 {
-			return nil // the dynamic loader's
-		}
 		nr, args := info.Call()
 		return t.enter(th, policy.Data{Nr: uint32(nr), Arch: info.Arch, IP: info.IP, Args: args})
 	case unix.PTRACE_SYSCALL_INFO_EXIT:
@@ -484,7 +497,6 @@ func (t *tracer) syscallStop(th *thread) error {
 // enter looks at a call before it takes place.
 func (t *tracer) enter(th *thread, d policy.Data) error {
 	c := &call{data: d, name: sysnum.Name(d.Nr), program: th.program}
-	th.call = c
 	if c.name == "" || d.Arch != arch {
 		c.name = "syscall " + strconv.Itoa(int(d.Nr))
 	}
@@ -492,6 +504,15 @@ func (t *tracer) enter(th *thread, d policy.Data) error {
 		c.findPaths(th)
 	}
 	c.ruling = rule(t.root, &d, c.file())
+	if t.loading && th.pid == t.root {
+		later := len(c.ruling.grants)
+		c.ruling = c.ruling.loading(d.Nr)
+		if _, ok := c.ruling.grants.metBy(whileLoading); ok {
+			return nil // as of the dynamic loader
+		}
+		c.early = later > 0 && len(c.ruling.grants) == 0
+	}
+	th.call = c
 	if d.Arch == arch {
 		t.look(th, c)
 	}
@@ -617,7 +638,7 @@ func (t *tracer) add(c *call, failed bool) {
 	if refused == "" && !j.never && j.needs == nil {
 		return
 	}
-	t.record.add(j, refused, with, c.name, c.program, c.example)
+	t.record.add(j, refused, with, c.name, c.program, c.example, c.early)
 }
 
 // memory returns a reader of the thread's memory.

@@ -230,6 +230,29 @@ func TestRule(t *testing.T) {
 	}
 }
 
+// TestLoading asks the real table what is allowed before the entry point.
+func TestLoading(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		nr     uint32
+		args   [6]uint64
+		grants string
+	}{
+		{"the process id", unix.SYS_GETPID, [6]uint64{}, "-"},
+		{"a library", unix.SYS_MMAP, [6]uint64{0, 4096, unix.PROT_READ | unix.PROT_EXEC, unix.MAP_PRIVATE, 3}, "prot_exec"},
+		{"a directory to make", unix.SYS_MKDIRAT, [6]uint64{}, "cpath"},
+		{"a process", unix.SYS_CLONE, [6]uint64{uint64(unix.SIGCHLD)}, ""},
+		{"a program", unix.SYS_EXECVE, [6]uint64{}, ""},
+		{"a Landlock ruleset", unix.SYS_LANDLOCK_RESTRICT_SELF, [6]uint64{}, ""},
+		{"a filter", unix.SYS_SECCOMP, [6]uint64{1}, ""},
+	} {
+		r := rule(42, &policy.Data{Nr: c.nr, Arch: arch, Args: c.args}, "").loading(c.nr)
+		if got := r.grants.minimal(); len(got) > 0 != (c.grants != "") || len(got) > 0 && got[0] != set(t, c.grants) {
+			t.Errorf("%s: granted by %v, want %q", c.name, r.grants, c.grants)
+		}
+	}
+}
+
 // TestAdopt checks that a process keeps the name of the program that it has
 // executed when its parent's stop tells of it only then.
 func TestAdopt(t *testing.T) {

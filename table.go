@@ -4,6 +4,7 @@ package pledge
 
 import (
 	"slices"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -203,6 +204,9 @@ func table() rows {
 		probeRows,
 	}
 }
+
+// archOpenRows are the rows of open(2), if the architecture has it.
+var archOpenRows = sync.OnceValue(func() []row { return openOf(openRows) })
 
 // floorRows let every process live, whatever it has promised.
 var floorRows = []row{
@@ -777,9 +781,21 @@ var veilRows = []row{
 	}, note: "extended attributes, as on a file system without"},
 	{needs: always(), errno: unix.EACCES, calls: []uint32{unix.SYS_INOTIFY_ADD_WATCH}, note: "events have names"},
 	{needs: always(), errno: unix.EPERM, calls: []uint32{unix.SYS_FANOTIFY_INIT, unix.SYS_OPEN_BY_HANDLE_AT}, note: "as without privilege"},
-	{needs: always(), errno: unix.ENOSYS, calls: append(since(unix.SYS_FUTEX_WAITV), unix.SYS_IO_URING_SETUP),
+	{needs: always(), errno: unix.ENOSYS, calls: append(since(unix.SYS_FUTEX_WAITV), unix.SYS_IO_URING_SETUP, unix.SYS_OPENAT2),
 		note: "io_uring, setxattrat, file_setattr and whatever is to come do these things too"},
 }
+
+// veilOpenRows are veilRows of openat(2).
+var veilOpenRows = []row{
+	{needs: always(), errno: unix.EACCES, calls: []uint32{unix.SYS_OPENAT}, when: conds{masked(2, unix.O_ACCMODE|unix.O_PATH, unix.O_ACCMODE)},
+		note: "to open neither to read nor to write Landlock asks for nothing, and fchmod(2) and its like work on what is open"},
+	{needs: need(truncates), calls: []uint32{unix.SYS_OPENAT}, when: conds{truncatesUnread}, note: "Landlock keeps it"},
+	{needs: always(), errno: unix.EACCES, calls: []uint32{unix.SYS_OPENAT}, when: conds{truncatesUnread},
+		note: "Landlock asks for the right to read only, and the file is empty then"},
+}
+
+// truncatesUnread are the flags of an open that empties a file to read it.
+var truncatesUnread = masked(2, unix.O_ACCMODE|unix.O_PATH|unix.O_TRUNC, unix.O_RDONLY|unix.O_TRUNC)
 
 // since returns a call and all that came later, which have higher numbers on
 // every architecture.

@@ -4,7 +4,6 @@ package pledge
 
 import (
 	"slices"
-	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,10 +17,10 @@ const x32 = true
 // archPathAttributes are those of pathAttributes that only amd64 has.
 var archPathAttributes = []uint32{unix.SYS_CHMOD, unix.SYS_CHOWN, unix.SYS_LCHOWN, unix.SYS_UTIME, unix.SYS_UTIMES, unix.SYS_FUTIMESAT}
 
-// archOpenRows are the rows of open(2), which only amd64 has: openat's, without
-// its first argument, the directory.
-var archOpenRows = sync.OnceValue(func() []row {
-	rows := slices.Clone(openRows)
+// openOf returns the rows of open(2), which only amd64 has, like those of
+// openat(2): without its first argument, the directory.
+func openOf(openat []row) []row {
+	rows := slices.Clone(openat)
 	for i := range rows {
 		r := &rows[i]
 		r.calls, r.when = []uint32{unix.SYS_OPEN}, slices.Clone(r.when)
@@ -30,7 +29,7 @@ var archOpenRows = sync.OnceValue(func() []row {
 		}
 	}
 	return rows
-})
+}
 
 // archRows are the rows that only amd64 has: mostly calls from before the
 // *at() forms, which C libraries and old programs still make.

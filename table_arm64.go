@@ -12,8 +12,8 @@ const x32 = false
 
 var archPathAttributes []uint32
 
-// archOpenRows are the rows of open(2), which arm64 does not have.
-func archOpenRows() []row { return nil }
+// openOf returns the rows of open(2), which arm64 does not have.
+func openOf([]row) []row { return nil }
 
 // archRows are the rows that only arm64 has: none. It began with the *at()
 // forms.

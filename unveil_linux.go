@@ -397,5 +397,5 @@ func (unreadable) list(int) ([]string, error) {
 // veilPolicy is for a process that hides files without having pledged: it may
 // do everything but what Landlock would not keep from it.
 func (pr process) veilPolicy() *policy.Policy {
-	return pr.rules(rows{veilRows}, pr.held(0), policy.Allow).Simplify()
+	return pr.rules(rows{veilRows, veilOpenRows, openOf(veilOpenRows)}, pr.held(0), policy.Allow).Simplify()
 }

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -413,6 +414,30 @@ func TestUnveilStates(t *testing.T) {
 			}
 			return nil
 		}}},
+		{"without a pledge, too, a hidden file is not opened neither to read nor to write", []func() error{unveiled, pledge.UnveilBlock, func() error {
+			const neither = unix.O_ACCMODE
+			path, _ := unix.BytePtrFromString("/etc/passwd")
+			_, err := unix.Open("/etc/passwd", neither, 0)
+			_, err2 := unix.Openat2(unix.AT_FDCWD, "/etc/passwd", &unix.OpenHow{Flags: neither})
+			e := legacyOpen(path, neither)
+			if err != unix.EACCES || e != unix.EACCES || err2 != unix.ENOSYS {
+				return fmt.Errorf("openat: %v, open: %v, openat2: %v", err, e, err2)
+			}
+			return nil
+		}}},
+		{"without a pledge, too, what can be read is not emptied before ABI 3", []func() error{func() error {
+			pledge.SimulateLandlock(2)
+			return errors.Join(os.WriteFile(os.TempDir()+"/file", []byte("text"), 0o600), pledge.Unveil(os.TempDir(), "r"))
+		}, pledge.UnveilBlock, func() error {
+			file := os.TempDir() + "/file"
+			path, _ := unix.BytePtrFromString(file)
+			_, err := unix.Open(file, unix.O_RDONLY|unix.O_TRUNC, 0)
+			e := legacyOpen(path, unix.O_RDONLY|unix.O_TRUNC)
+			if text, _ := os.ReadFile(file); err != unix.EACCES || e != unix.EACCES || string(text) != "text" {
+				return fmt.Errorf("openat: %v, open: %v, %q is left", err, e, text)
+			}
+			return nil
+		}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			pledgetest.Child(t, func() error {
@@ -425,6 +450,17 @@ func TestUnveilStates(t *testing.T) {
 			}).OK()
 		})
 	}
+}
+
+// legacyOpen is open(2), where there is one.
+func legacyOpen(path *byte, flags uintptr) syscall.Errno {
+	cwd := unix.AT_FDCWD
+	nr, args := uintptr(unix.SYS_OPENAT), []uintptr{uintptr(cwd), uintptr(unsafe.Pointer(path)), flags}
+	if runtime.GOARCH == "amd64" {
+		nr, args = 2, append(args[1:], 0)
+	}
+	_, _, e := unix.Syscall(nr, args[0], args[1], args[2])
+	return e
 }
 
 // TestUnveilErrors proves that bad input is an error and changes nothing.

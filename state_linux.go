@@ -31,6 +31,7 @@ var inForce = struct {
 
 	nodes []*veilNode       // what has been unveiled, sorted by path, until it is in force
 	files *landlock.Ruleset // what the newest Landlock ruleset does for promises
+	pins  []openFile        // what that ruleset's rules on /proc are to stay for
 	tasks int               // /proc/self/task, or -1: for a later ruleset, when it cannot be opened
 	task  fileID            // what tasks is open for
 }{tasks: -1}
@@ -127,7 +128,14 @@ func (c Config) enforce(next State) error {
 	}
 
 	ruleset := -1
+	var pins, unpinned []int
+	defer func() {
+		for _, fd := range slices.Concat(pins, unpinned) {
+			unix.Close(fd)
+		}
+	}()
 	if p.ruleset != nil {
+		pins = kernel.Pin(p.ruleset, pathFlags(&inForce.state))
 		if ruleset, err = kernel.CreateRuleset(p.ruleset, pathFlags(&inForce.state)); err != nil {
 			return landlockError(err)
 		}
@@ -168,6 +176,12 @@ func (c Config) enforce(next State) error {
 		}
 		p.next.Landlock = pr.abi.Version
 		inForce.files, inForce.state.Landlock = p.files, pr.abi.Version
+		for _, pin := range inForce.pins { // the new ones are of the same files
+			if idOf(pin.fd) == pin.id {
+				unpinned = append(unpinned, pin.fd)
+			}
+		}
+		inForce.pins, pins = openFiles(pins), nil
 	}
 	// What looks at descriptors does so now: the filter may not let it.
 	task, keep := inForce.task, pr.needsTasks(p.next)
@@ -177,7 +191,7 @@ func (c Config) enforce(next State) error {
 	var done []int
 	if p.next.Unveil != UnveilPending {
 		for _, n := range inForce.nodes {
-			if idOf(n.fd) == n.id {
+			if idOf(n.fd) == n.id && (p.ruleset == nil || n.missing || !kernel.Forgets(n.path)) {
 				done = append(done, n.fd)
 			}
 		}
@@ -201,6 +215,19 @@ func (c Config) enforce(next State) error {
 	}
 	inForce.state = p.next
 	return nil
+}
+
+// An openFile is a descriptor and what it was opened for.
+type openFile struct {
+	fd int
+	id fileID
+}
+
+func openFiles(fds []int) (files []openFile) {
+	for _, fd := range fds {
+		files = append(files, openFile{fd, idOf(fd)})
+	}
+	return files
 }
 
 // needsTasks reports whether a process in that state can need the list of its
@@ -238,11 +265,14 @@ func (pr process) plan(c Config, now, next State) (*plan, error) {
 
 	// Without "unveil" there is no further Unveil; and who cannot use a path
 	// any more needs none to be hidden.
-	const paths = 1<<Rpath | 1<<Wpath | 1<<Cpath | 1<<Dpath | 1<<Fattr | 1<<Chown | 1<<Exec | 1<<Unix | 1<<UnveilPromise
+	// (Those who may bind sockets could make a file by binding a local one.)
+	const paths = 1<<Rpath | 1<<Wpath | 1<<Cpath | 1<<Dpath | 1<<Fattr | 1<<Chown | 1<<Exec | 1<<Unix | 1<<UnveilPromise |
+		1<<Inet | 1<<DNS | 1<<Route | 1<<Wroute | 1<<PF
 	if next.Pledged && !promises.Has(UnveilPromise) {
 		p.next.Unveil = next.Unveil.closed()
 	}
-	hiding := p.next.Unveil == UnveilInForce && now.Unveil != UnveilInForce && promises&paths != 0
+	hiding := p.next.Unveil == UnveilInForce && now.Unveil != UnveilInForce &&
+		(promises&paths != 0 || c.BestEffort || c.violation(promises) == policy.Log) // there may be no filter that keeps it from paths
 	if hiding {
 		if err := c.checkLandlock(pr.abi); err != nil {
 			return nil, err

@@ -97,16 +97,28 @@ func veilRules(nodes []*veilNode, t tree) (rules []landlock.PathRule, opened []i
 		if err != nil {
 			return &fs.PathError{Op: "unveil", Path: path, Err: err}
 		}
+		met := make(map[*veilNode]bool)
 		for _, name := range names {
 			at := filepath.Join(path, name)
-			if slices.ContainsFunc(deeper, func(n *veilNode) bool { return n.path == at }) {
+			itself := false
+			for _, n := range deeper {
+				if n.path == at || n.below(at) {
+					met[n] = true
+				}
+				itself = itself || n.path == at
+			}
+			if itself {
 				continue
 			}
 			fd, err := t.open(dir, name)
-			if err != nil {
-				continue // gone again
+			switch err {
+			case nil:
+				opened = append(opened, fd)
+			case unix.ENOENT, unix.EACCES:
+				continue // gone again, or not to be reached by anybody of this process
+			default:
+				return &fs.PathError{Op: "unveil", Path: at, Err: err}
 			}
-			opened = append(opened, fd)
 			var inside []*veilNode
 			common := rights
 			for _, n := range deeper {
@@ -120,6 +132,11 @@ func veilRules(nodes []*veilNode, t tree) (rules []landlock.PathRule, opened []i
 				if err := spread(fd, at, rest, inside); err != nil {
 					return err
 				}
+			}
+		}
+		for _, n := range deeper { // a file system may know it by another name, in capital letters
+			if !met[n] && rights&^n.may.rights() != 0 {
+				return &fs.PathError{Op: "unveil", Path: n.path, Err: fmt.Errorf("%w: its directory does not list that name, so that it cannot be told from what else is there", unix.ENOENT)}
 			}
 		}
 		return nil
@@ -197,8 +214,11 @@ func (fileSystem) list(fd int) ([]string, error) {
 	return f.Readdirnames(-1)
 }
 
-func (fileSystem) open(dir int, name string) (int, error) {
-	return unix.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+func (fileSystem) open(dir int, name string) (fd int, err error) {
+	for err = unix.EINTR; err == unix.EINTR; {
+		fd, err = unix.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	}
+	return fd, err
 }
 
 // resolve opens a path and finds out what the kernel calls it. Where the
@@ -357,6 +377,15 @@ func (st *State) veil(nodes []*veilNode) (rules []landlock.PathRule, opened []in
 		if n.id != (fileID{}) && idOf(n.fd) != n.id {
 			return nil, opened, &fs.PathError{Op: "unveil", Path: n.path, Err: fmt.Errorf("%w: another part of the program closed the descriptor that stands for it", unix.EBADF)}
 		}
+		if !n.missing && isGone(n.fd) { // removed, or replaced by another file
+			if fd, err := (fileSystem{}).open(unix.AT_FDCWD, n.path); err == nil {
+				opened = append(opened, fd)
+				present = append(present, &veilNode{path: n.path, fd: fd, may: n.may})
+			} else {
+				missing = append(missing, n)
+			}
+			continue
+		}
 		if st.mayRead() && !n.missing { // where it is now
 			if real, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", n.fd)); err == nil {
 				n = &veilNode{path: real, fd: n.fd, may: n.may}
@@ -385,6 +414,13 @@ func (st *State) veil(nodes []*veilNode) (rules []landlock.PathRule, opened []in
 	}
 	rules, more, err := veilRules(present, t)
 	return append(rules, loaderRules(present)...), append(opened, more...), err
+}
+
+// isGone reports whether a file has no name any more. Directories may have none
+// either, but then there is nothing in them.
+func isGone(fd int) bool {
+	var st unix.Stat_t
+	return unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR && st.Nlink == 0
 }
 
 // unreadable is the tree of a process that may not list directories.

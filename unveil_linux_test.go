@@ -408,6 +408,67 @@ func TestUnveilStates(t *testing.T) {
 				}
 				return nil
 			}}},
+		{"a hidden file that another one has replaced is hidden", []func() error{
+			func() error { return os.WriteFile(os.TempDir()+"/secret", []byte("old"), 0o600) },
+			func() error { return pledge.Unveil(os.TempDir(), "r") },
+			func() error { return pledge.Unveil(os.TempDir()+"/secret", "") },
+			func() error { return os.WriteFile(os.TempDir()+"/new", []byte("new"), 0o600) },
+			func() error { return os.Rename(os.TempDir()+"/new", os.TempDir()+"/secret") },
+			pledge.UnveilBlock,
+			func() error {
+				if _, err := os.ReadFile(os.TempDir() + "/secret"); !errors.Is(err, unix.EACCES) {
+					return fmt.Errorf("reading it: %v", err)
+				}
+				return nil
+			}}},
+		{"a hidden directory that was made anew is an error", []func() error{
+			func() error { return os.Mkdir(os.TempDir()+"/secret", 0o700) },
+			func() error { return pledge.Unveil(os.TempDir(), "r") },
+			func() error { return pledge.Unveil(os.TempDir()+"/secret", "") },
+			func() error { return os.Remove(os.TempDir() + "/secret") },
+			func() error { return os.Mkdir(os.TempDir()+"/secret", 0o700) },
+			func() error {
+				if err := pledge.UnveilBlock(); !errors.Is(err, unix.ENOENT) {
+					return fmt.Errorf("UnveilBlock: %v", err)
+				}
+				return nil
+			}}},
+		{"where nothing but Landlock keeps files, it does", []func() error{unveiled,
+			func() error { return pledge.Config{Violation: pledge.Log}.Pledge("stdio") }, hidden}},
+		{"inet makes no socket in a hidden directory", []func() error{
+			func() error { return pledge.Unveil("/usr", "r") },
+			func() error {
+				pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+				if err != nil {
+					return err
+				}
+				name := os.TempDir() + "/socket"
+				if err := pledge.Pledge("stdio inet"); err != nil {
+					return err
+				}
+				if err := unix.Bind(pair[0], &unix.SockaddrUnix{Name: name}); err != unix.EACCES {
+					return fmt.Errorf("bind: %v", err)
+				}
+				return nil
+			}}},
+		{"files of /proc are not forgotten when memory is scarce", []func() error{func() error {
+			drop, err := os.OpenFile("/proc/sys/vm/drop_caches", os.O_WRONLY, 0)
+			if err != nil {
+				return nil // only root can ask for that
+			}
+			if err := pledge.Unveil("/proc/cpuinfo", "r"); err != nil {
+				return err
+			}
+			var read error
+			for _, promises := range []string{"stdio vminfo dns", "stdio vminfo"} {
+				err = pledge.Pledge(promises)
+				drop.WriteString("2")
+				_, meminfo := os.ReadFile("/proc/meminfo")
+				_, cpuinfo := os.ReadFile("/proc/cpuinfo")
+				read = errors.Join(read, err, meminfo, cpuinfo)
+			}
+			return read
+		}}},
 		{"without a pledge, too, chmod by path is refused", []func() error{unveiled, pledge.UnveilBlock, func() error {
 			if err := os.Chmod("/etc/passwd", 0o644); !errors.Is(err, unix.EACCES) {
 				return fmt.Errorf("chmod: %v", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 	"unsafe"
@@ -116,6 +117,25 @@ func addPath(ruleset int, p landlock.PathRule, flags int) error {
 		return &LandlockError{Op: "landlock_add_rule", Path: p.Path, Err: e}
 	}
 	return nil
+}
+
+// Forgets reports whether the kernel forgets which file is at a path, and with
+// it a rule on the file, when memory is scarce: in /proc it makes another one
+// then. A file that is open stays.
+func Forgets(path string) bool { return strings.HasPrefix(path, "/proc/") }
+
+// Pin opens those files of a ruleset that would be forgotten. It is to be called
+// before CreateRuleset, so that the rules are on these.
+func Pin(r *landlock.Ruleset, flags int) (fds []int) {
+	for _, p := range r.Paths {
+		if p.Opened || !Forgets(p.Path) {
+			continue
+		}
+		if fd, err := unix.Open(p.Path, flags|unix.O_CLOEXEC, 0); err == nil {
+			fds = append(fds, fd)
+		}
+	}
+	return fds
 }
 
 // RestrictAllThreads puts a ruleset in force on all threads of the process,

@@ -42,6 +42,11 @@ func (c *Command) Run() (Outcome, error) {
 	runtime.LockOSThread()
 	kernel.RestoreLimit()
 	kernel.NoSIGCHLD()
+	if !conf.Ruleset.Empty() {
+		for _, fd := range kernel.Pin(conf.Ruleset, unix.O_PATH) {
+			defer unix.Close(fd)
+		}
+	}
 	ruleset, err := inheritableRuleset(conf.Ruleset)
 	if err != nil {
 		return Outcome{}, failed("landlock", err)

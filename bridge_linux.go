@@ -226,7 +226,7 @@ func (pr *process) unveilFor(c *bridge.Confinement, paths []bridge.Path, s Set) 
 	if err := checkUnix(s, pr.abi); err != nil {
 		return err
 	}
-	rules, opened, err := new(State).veil(nodes)
+	_, rules, opened, err := new(State).veil(nodes)
 	c.OnClose(func() {
 		for _, fd := range opened {
 			unix.Close(fd)

@@ -5,6 +5,7 @@ package pledge
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"sync"
 	"syscall"
@@ -31,6 +32,7 @@ var inForce = struct {
 
 	nodes []*veilNode       // what has been unveiled, sorted by path, until it is in force
 	files *landlock.Ruleset // what the newest Landlock ruleset does for promises
+	seen  []seen            // what has been unveiled, while promises of files can be given up
 	pins  []openFile        // what that ruleset's rules on /proc are to stay for
 	tasks int               // /proc/self/task, or -1: for a later ruleset, when it cannot be opened
 	task  fileID            // what tasks is open for
@@ -189,6 +191,13 @@ func (c Config) enforce(next State) error {
 		task = idOf(tasks)
 	}
 	var done []int
+	if p.next.Promises&meansFiles == 0 {
+		for _, s := range inForce.seen {
+			if idOf(s.fd) == s.id {
+				done = append(done, s.fd)
+			}
+		}
+	}
 	if p.next.Unveil != UnveilPending {
 		for _, n := range inForce.nodes {
 			if idOf(n.fd) == n.id && (p.ruleset == nil || n.missing || !kernel.Forgets(n.path)) {
@@ -207,10 +216,14 @@ func (c Config) enforce(next State) error {
 		unix.Close(tasks)
 		inForce.tasks = -1
 	}
+	for _, fd := range done {
+		unix.Close(fd)
+	}
+	if inForce.seen = append(inForce.seen, p.seen...); p.next.Promises&meansFiles == 0 {
+		inForce.seen = nil
+	}
+	p.seen = nil
 	if p.next.Unveil != UnveilPending {
-		for _, fd := range done {
-			unix.Close(fd)
-		}
 		inForce.nodes = nil
 	}
 	inForce.state = p.next
@@ -233,8 +246,32 @@ func openFiles(fds []int) (files []openFile) {
 // needsTasks reports whether a process in that state can need the list of its
 // threads for a later ruleset, and could not open it then.
 func (pr process) needsTasks(next State) bool {
-	const later = 1<<UnveilPromise | 1<<DNS | 1<<Getpw | 1<<PS | 1<<Vminfo | 1<<Tmppath | 1<<TTY | 1<<Exec
-	return libc.Broadcasts && pr.abi.Version > 0 && !pr.abi.ThreadSync() && next.Promises&later != 0 && !next.mayRead()
+	const later = meansFiles | 1<<UnveilPromise
+	return libc.Broadcasts && pr.abi.Version > 0 && !pr.abi.ThreadSync() &&
+		(!next.Pledged || next.Promises&later != 0) && (!next.mayRead() || next.hidden)
+}
+
+// meansFiles are the promises that mean files.
+const meansFiles = 1<<DNS | 1<<Getpw | 1<<PS | 1<<Vminfo | 1<<Tmppath | 1<<TTY | 1<<Exec
+
+// A seen is a path that has been unveiled, after the rest was hidden.
+type seen struct {
+	openFile
+	may permissions
+}
+
+// veilRulesAgain returns rules for what has been unveiled, where a ruleset that
+// is in force keeps from it what it does not have.
+func veilRulesAgain() []landlock.PathRule {
+	var nodes []*veilNode
+	var rules []landlock.PathRule
+	for _, s := range inForce.seen {
+		if idOf(s.fd) == s.id { // else another part of the program closed it
+			rules = append(rules, landlock.PathRule{Opened: true, FD: s.fd, Access: s.may.rights()})
+			nodes = append(nodes, &veilNode{may: s.may})
+		}
+	}
+	return append(rules, loaderRules(nodes)...)
 }
 
 // A plan is what has to be done to get to a state.
@@ -246,12 +283,16 @@ type plan struct {
 	filter    *Filter           // nil: the one in force does
 	held      Set
 	violation policy.Verdict
+	seen      []seen // what is unveiled by it, if promises of files can be given up later
 	opened    []int
 }
 
 func (p *plan) close() {
 	for _, fd := range p.opened {
 		unix.Close(fd)
+	}
+	for _, s := range p.seen {
+		unix.Close(s.fd)
 	}
 }
 
@@ -304,13 +345,27 @@ func (pr process) plan(c Config, now, next State) (*plan, error) {
 	}
 	switch {
 	case hiding:
-		rules, opened, err := now.veil(inForce.nodes)
+		present, rules, opened, err := now.veil(inForce.nodes)
 		p.opened = opened
+		for _, n := range present {
+			if err != nil || !next.Pledged || promises&meansFiles == 0 {
+				break
+			}
+			var fd int
+			if fd, err = unix.FcntlInt(uintptr(n.fd), unix.F_DUPFD_CLOEXEC, 0); err != nil {
+				err = &fs.PathError{Op: "unveil", Path: n.path, Err: err}
+			} else {
+				p.seen = append(p.seen, seen{openFile{fd, idOf(fd)}, n.may})
+			}
+		}
 		if err != nil {
 			p.close()
 			return nil, err
 		}
 		p.ruleset = pr.veilRuleset(rules, next.Pledged, pr.held(promises))
+	case now.hidden && now.Pledged && promises&meansFiles != now.Promises&meansFiles && promises&paths != 0:
+		// The files of a promise that is given up were seen through the veil.
+		p.ruleset = pr.veilRuleset(veilRulesAgain(), true, pr.held(promises))
 	case !p.files.Empty() && !p.files.SameFiles(inForce.files):
 		p.ruleset = p.files
 	case p.files.Empty() && next.Pledged && p.violation != policy.Log && now.Landlock == 0 && pr.abi.ThreadSync():

@@ -369,13 +369,12 @@ func (c Config) checkLandlock(abi landlock.ABI) error {
 // has pledged.
 func (st *State) mayRead() bool { return !st.Pledged || st.Promises.Has(Rpath) }
 
-// veil returns the rules for what was unveiled.
-func (st *State) veil(nodes []*veilNode) (rules []landlock.PathRule, opened []int, err error) {
-	present := make([]*veilNode, 0, len(nodes))
+// veil returns the rules for what was unveiled and is there.
+func (st *State) veil(nodes []*veilNode) (present []*veilNode, rules []landlock.PathRule, opened []int, err error) {
 	var missing []*veilNode
 	for _, n := range nodes {
 		if n.id != (fileID{}) && idOf(n.fd) != n.id {
-			return nil, opened, &fs.PathError{Op: "unveil", Path: n.path, Err: fmt.Errorf("%w: another part of the program closed the descriptor that stands for it", unix.EBADF)}
+			return nil, nil, opened, &fs.PathError{Op: "unveil", Path: n.path, Err: fmt.Errorf("%w: another part of the program closed the descriptor that stands for it", unix.EBADF)}
 		}
 		if !n.missing && isGone(n.fd) { // removed, or replaced by another file
 			if fd, err := (fileSystem{}).open(unix.AT_FDCWD, n.path); err == nil {
@@ -405,7 +404,7 @@ func (st *State) veil(nodes []*veilNode) (rules []landlock.PathRule, opened []in
 	slices.SortStableFunc(present, func(x, y *veilNode) int { return cmp.Compare(x.path, y.path) })
 	for _, n := range missing {
 		if err := checkMissing(n, present); err != nil {
-			return nil, opened, err
+			return nil, nil, opened, err
 		}
 	}
 	t := tree(fileSystem{})
@@ -413,7 +412,7 @@ func (st *State) veil(nodes []*veilNode) (rules []landlock.PathRule, opened []in
 		t = unreadable{}
 	}
 	rules, more, err := veilRules(present, t)
-	return append(rules, loaderRules(present)...), append(opened, more...), err
+	return present, append(rules, loaderRules(present)...), append(opened, more...), err
 }
 
 // isGone reports whether a file has no name any more. Directories may have none

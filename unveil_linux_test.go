@@ -469,6 +469,19 @@ func TestUnveilStates(t *testing.T) {
 			}
 			return read
 		}}},
+		{"promises of files after UnveilBlock", []func() error{
+			func() error { return pledge.Unveil("/etc", "r") }, pledge.UnveilBlock, pledged("stdio getpw"), open,
+		}},
+		{"the files of a promise that is given up are hidden again", []func() error{
+			func() error { return os.Mkdir(os.TempDir()+"/open", 0o700) },
+			func() error { return os.WriteFile(os.TempDir()+"/open/file", nil, 0o600) },
+			func() error { return pledge.Unveil(os.TempDir()+"/open", "rw") },
+			pledged("stdio rpath wpath getpw exec"), open,
+			pledged("stdio rpath wpath exec"), hidden,
+			func() error { _, err := os.ReadFile(os.TempDir() + "/open/file"); return err },
+			pledged("stdio rpath wpath"), hidden,
+			func() error { _, err := os.OpenFile(os.TempDir()+"/open/file", os.O_WRONLY, 0); return err },
+		}},
 		{"without a pledge, too, chmod by path is refused", []func() error{unveiled, pledge.UnveilBlock, func() error {
 			if err := os.Chmod("/etc/passwd", 0o644); !errors.Is(err, unix.EACCES) {
 				return fmt.Errorf("chmod: %v", err)

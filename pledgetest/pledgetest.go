@@ -74,10 +74,12 @@ type Result struct {
 }
 
 // Run pledges a child to promises and runs f in it, in a goroutine of its own: f
-// must not call methods of t that end the test. If the child cannot be pledged,
-// f does not run, and the error is the Result's. A child that cannot be started
-// or takes longer than [Timeout] ends the test (t.Fatal). TMPDIR is a directory
-// of the test there, the working directory that of the test binary's start.
+// must not call methods of t that end the test. It should return what is wrong:
+// what it says by t.Error is not seen, and counts as an error only if f returns.
+// If the child cannot be pledged, f does not run, and the error is the Result's.
+// A child that cannot be started or takes longer than [Timeout] ends the test
+// (t.Fatal). TMPDIR is a directory of the test there, the working directory that
+// of the test binary's start.
 func Run(t testing.TB, promises string, f func() error) *Result {
 	t.Helper()
 	return start(t, fmt.Sprintf("under %q", promises), func() error {
@@ -112,7 +114,7 @@ func start(t testing.TB, what string, f func() error) *Result {
 	calls.Unlock()
 
 	if wanted := os.Getenv(env); wanted == id {
-		runChild(f)
+		runChild(t, f)
 	} else if wanted != "" {
 		return &Result{t: t, what: what, inChild: true}
 	}
@@ -130,9 +132,20 @@ func init() {
 }
 
 // runChild runs f, tells the parent what it returned, and exits.
-func runChild(f func() error) {
+func runChild(t testing.TB, f func() error) {
 	out := os.NewFile(report, "report")
+	failed := t.Failed()
 	err := inGoroutine(f)
+	if !failed && t.Failed() {
+		// The parent's t knows nothing of it. Nor is the message to be had: package
+		// testing prints it after the test's cleanups, which are not to run here.
+		const text = "pledgetest: the function failed the test by t.Error, t.Fail or a data race; have it return an error, which the parent prints"
+		if err == nil {
+			err = errors.New(text)
+		} else {
+			err = fmt.Errorf("%s; its error was: %v", text, err) // with no errno for Failed
+		}
+	}
 	var errno syscall.Errno
 	errors.As(err, &errno)
 	msg := ""

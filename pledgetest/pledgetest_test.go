@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -21,6 +22,10 @@ func supported(t *testing.T) {
 		t.Skip("this system has no seccomp filters")
 	}
 }
+
+// inChild says whether this process is a child, which comes by what stands
+// before the call, too.
+func inChild() bool { return os.Getenv("PLEDGETEST_CALL") != "" }
 
 func TestEndings(t *testing.T) {
 	supported(t)
@@ -46,7 +51,7 @@ func TestSeveralCalls(t *testing.T) {
 	dir := t.TempDir()
 	for i := range 3 {
 		r := pledgetest.Run(t, "stdio rpath", func() error { fmt.Print("call ", i); _, err := os.Stat(dir); return err }).OK()
-		if want := fmt.Sprint("call ", i); os.Getenv("PLEDGETEST_CALL") == "" && r.Stdout != want {
+		if want := fmt.Sprint("call ", i); !inChild() && r.Stdout != want {
 			t.Errorf("call %d printed %q", i, r.Stdout)
 		}
 	}
@@ -72,7 +77,7 @@ func TestAssertionsCanFail(t *testing.T) {
 	for _, ending := range []string{"ok", "killed", "failed", "exited"} {
 		rec := &recorder{TB: t}
 		r := pledgetest.Run(rec, "stdio", endings[ending])
-		if os.Getenv("PLEDGETEST_CALL") != "" {
+		if inChild() {
 			continue
 		}
 		for name, assert := range map[string]func(){
@@ -99,11 +104,52 @@ func TestPledgeErrorsAreReported(t *testing.T) {
 	}
 }
 
+// TestFailuresInside: a test that f fails in the child is an error of f.
+func TestFailuresInside(t *testing.T) {
+	supported(t)
+	const says = "t.Error, t.Fail"
+	for _, c := range []struct {
+		name string
+		f    func(t *testing.T) error
+		ok   bool // OK holds
+		says string
+	}{
+		{"t.Error and nil", func(t *testing.T) error { t.Error("no"); return nil }, false, says},
+		{"t.Fail and nil", func(t *testing.T) error { t.Fail(); return nil }, false, says},
+		{"t.Error and an errno, which is not the one that was wanted", func(t *testing.T) error { t.Error("no"); return syscall.EXDEV }, false, says},
+		{"t.Log is no failure", func(t *testing.T) error { t.Log("yes"); return nil }, true, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			rec := &recorder{TB: t}
+			r := pledgetest.Run(rec, "stdio", func() error { return c.f(t) })
+			if inChild() {
+				return
+			}
+			if r.OK(); rec.failed == c.ok {
+				t.Errorf("%v: OK failed: %v", r, rec.failed)
+			}
+			rec.failed = false
+			if r.Failed(syscall.EXDEV); !rec.failed {
+				t.Errorf("%v: the errno is taken for what the function should return", r)
+			}
+			if !strings.Contains(r.Err, c.says) {
+				t.Errorf("the error is %q, want one with %q", r.Err, c.says)
+			}
+		})
+	}
+	t.Run("what had failed before is not the function's", func(t *testing.T) {
+		if inChild() {
+			t.Error("before")
+		}
+		pledgetest.Run(t, "stdio", func() error { return nil }).OK()
+	})
+}
+
 // TestChild: a child begins where its parent did, and writes no coverage under
 // its promises.
 func TestChild(t *testing.T) {
 	supported(t)
-	if os.Getenv("PLEDGETEST_CALL") == "" { // the child comes here, too
+	if !inChild() {
 		t.Setenv("GOCOVERDIR", t.TempDir())
 		t.Chdir("/")
 	}

@@ -70,21 +70,26 @@ type Result struct {
 	t        testing.TB
 	what     string
 	inChild  bool
-	finished bool // the function returned
+	finished bool // the function returned, or did not run
+	bare     bool // it did not run: the child could not be pledged
 }
+
+// errBare is in the tree of the error of a child that could not be pledged.
+var errBare = errors.New("pledgetest: cannot pledge")
 
 // Run pledges a child to promises and runs f in it, in a goroutine of its own: f
 // must not call methods of t that end the test. It should return what is wrong:
 // what it says by t.Error is not seen, and counts as an error only if f returns.
-// If the child cannot be pledged, f does not run, and the error is the Result's.
-// A child that cannot be started or takes longer than [Timeout] ends the test
-// (t.Fatal). TMPDIR is a directory of the test there, the working directory that
-// of the test binary's start.
+// If the child cannot be pledged, f does not run, and the error is the Result's,
+// which none of its assertions but Printed accepts. A child that cannot be
+// started, ends before it comes to f, or takes longer than [Timeout] ends the
+// test (t.Fatal). TMPDIR is a directory of the test there, the working directory
+// that of the test binary's start.
 func Run(t testing.TB, promises string, f func() error) *Result {
 	t.Helper()
 	return start(t, fmt.Sprintf("under %q", promises), func() error {
 		if err := pledge.Pledge(promises); err != nil {
-			return fmt.Errorf("pledgetest: cannot pledge: %w", err)
+			return fmt.Errorf("%w: %w", errBare, err)
 		}
 		return f()
 	})
@@ -121,9 +126,14 @@ func start(t testing.TB, what string, f func() error) *Result {
 	return runParent(t, id, what)
 }
 
-// report is the descriptor on which a child tells what f returned. What the
-// child starts must not have it: the parent reads until it is closed.
+// report is the descriptor on which a child tells that it has begun and, after
+// that, what f returned: "began", then "returned" or "bare", the errno and the
+// text. What the child starts must not have it: the parent reads until it is
+// closed.
 const report = 3
+
+// began is written before the pledge, after which writing may be forbidden.
+const began = "began "
 
 func init() {
 	if os.Getenv(env) != "" {
@@ -134,6 +144,9 @@ func init() {
 // runChild runs f, tells the parent what it returned, and exits.
 func runChild(t testing.TB, f func() error) {
 	out := os.NewFile(report, "report")
+	if _, err := out.WriteString(began); err != nil {
+		t.Fatalf("pledgetest: %v", err)
+	}
 	failed := t.Failed()
 	err := inGoroutine(f)
 	if !failed && t.Failed() {
@@ -155,7 +168,11 @@ func runChild(t testing.TB, f func() error) {
 			msg = "(an error without text)"
 		}
 	}
-	fmt.Fprintf(out, "%d %s", int(errno), msg)
+	how := "returned"
+	if errors.Is(err, errBare) {
+		how = "bare"
+	}
+	fmt.Fprintf(out, "%s %d %s", how, int(errno), msg)
 	if err != nil {
 		os.Exit(1)
 	}
@@ -230,12 +247,14 @@ func runParent(t testing.TB, id, what string) *Result {
 	if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		res.Signal = ws.Signal()
 	}
-	if number, msg, ok := strings.Cut(string(told), " "); ok {
-		res.finished = true
-		n, _ := strconv.Atoi(number)
-		res.Errno, res.Err = syscall.Errno(n), msg
-	} else if res.ExitCode == 0 {
-		t.Fatalf("pledgetest: the child never reached call %s of the test\nstdout: %s\nstderr: %s", id, res.Stdout, res.Stderr)
+	tale, ok := strings.CutPrefix(string(told), began)
+	if !ok { // how it ended says nothing about the function then
+		t.Fatalf("pledgetest: the child never reached call %s of the test: %s\nstdout: %s\nstderr: %s", id, res, res.Stdout, res.Stderr)
+	}
+	if part := strings.SplitN(tale, " ", 3); len(part) == 3 {
+		res.finished, res.bare = true, part[0] == "bare"
+		n, _ := strconv.Atoi(part[1])
+		res.Errno, res.Err = syscall.Errno(n), part[2]
 	}
 	return res
 }
@@ -257,6 +276,8 @@ func (r *Result) fail(want string) {
 // String says how the child ended.
 func (r *Result) String() string {
 	switch {
+	case r.Signal != 0 && r.finished:
+		return "killed by signal " + r.Signal.String() + " after the function had returned"
 	case r.Signal != 0:
 		return "killed by signal " + r.Signal.String()
 	case r.finished && r.Err == "" && r.ExitCode == 0:
@@ -283,10 +304,11 @@ func (r *Result) Killed() *Result {
 	return r.KilledBy(violation)
 }
 
-// KilledBy asserts that the child was killed by the signal.
+// KilledBy asserts that the child was killed by the signal, before the function
+// returned.
 func (r *Result) KilledBy(s syscall.Signal) *Result {
 	r.t.Helper()
-	if !r.inChild && r.Signal != s {
+	if !r.inChild && (r.finished || r.Signal != s) {
 		r.fail("killed by signal " + s.String())
 	}
 	return r
@@ -296,7 +318,7 @@ func (r *Result) KilledBy(s syscall.Signal) *Result {
 // tree.
 func (r *Result) Failed(errno syscall.Errno) *Result {
 	r.t.Helper()
-	if !r.inChild && (!r.finished || r.Err == "" || r.Errno != errno) {
+	if !r.inChild && (!r.finished || r.bare || r.Signal != 0 || r.Err == "" || r.Errno != errno) {
 		r.fail("error: " + errno.Error())
 	}
 	return r

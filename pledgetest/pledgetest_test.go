@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -61,9 +62,30 @@ func TestSeveralCalls(t *testing.T) {
 type recorder struct {
 	testing.TB
 	failed bool
+	fatal  string
 }
 
 func (r *recorder) Errorf(string, ...any) { r.failed = true }
+
+func (r *recorder) Fatalf(format string, args ...any) {
+	r.fatal = fmt.Sprintf(format, args...)
+	runtime.Goexit()
+}
+
+// run runs f, which may end by Fatalf. In a child it is the test's own goroutine
+// that runs it, for the sake of what f does there.
+func (r *recorder) run(f func()) {
+	if inChild() {
+		f()
+		return
+	}
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		f()
+	}()
+	<-done
+}
 
 // TestAssertionsCanFail: each assertion says no to what it is not about.
 func TestAssertionsCanFail(t *testing.T) {
@@ -97,10 +119,56 @@ func TestAssertionsCanFail(t *testing.T) {
 
 func TestPledgeErrorsAreReported(t *testing.T) {
 	supported(t)
-	r := pledgetest.Run(t, "stdio nonsense", func() error { return errors.New("not reached") })
-	r.Failed(0)
-	if r.Stdout != "" {
-		t.Errorf("the function ran: %q", r.Stdout)
+	rec := &recorder{TB: t}
+	r := pledgetest.Run(rec, "stdio nonsense", func() error { return errors.New("not reached") })
+	if inChild() {
+		return
+	}
+	if want := `cannot pledge: pledge: unknown promise "nonsense"`; !strings.Contains(r.Err, want) {
+		t.Errorf("the error is %q, want one with %q", r.Err, want)
+	}
+	for name, assert := range map[string]func(){
+		"OK":     func() { r.OK() },
+		"Killed": func() { r.Killed() },
+		"Failed": func() { r.Failed(r.Errno) }, // the function has not failed: it did not run
+		"Exited": func() { r.Exited(r.ExitCode) },
+	} {
+		rec.failed = false
+		if assert(); !rec.failed {
+			t.Errorf("%s accepts it", name)
+		}
+	}
+}
+
+// TestNeverReached: a child that ends before the call says nothing about the
+// function, however it ends.
+func TestNeverReached(t *testing.T) {
+	supported(t)
+	for _, c := range []struct {
+		name  string
+		setUp func(t *testing.T) // in the child
+		says  string
+	}{
+		{"t.Fatal, which is exit 1", func(t *testing.T) { t.Fatal("no set-up") }, "exit status 1"},
+		{"a panic, which is exit 2", func(*testing.T) { panic("no set-up") }, "exit status 2"},
+		{"t.Skip, which is exit 0", func(t *testing.T) { t.Skip("no set-up") }, "never reached"},
+		{"a violation in a child that has pledged before", func(t *testing.T) {
+			if err := pledge.Pledge("stdio"); err != nil {
+				t.Fatal(err)
+			}
+			os.Mkdir("/nonexistent/x", 0o700)
+		}, "killed by signal"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if inChild() {
+				c.setUp(t)
+			}
+			rec := &recorder{TB: t}
+			rec.run(func() { pledgetest.Run(rec, "stdio", func() error { return nil }) })
+			if !strings.Contains(rec.fatal, "never reached") || !strings.Contains(rec.fatal, c.says) {
+				t.Errorf("the test ended with %q, want that the call was never reached, and %q", rec.fatal, c.says)
+			}
+		})
 	}
 }
 

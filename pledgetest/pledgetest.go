@@ -18,18 +18,24 @@
 // running test: it executes the test from its beginning up to the same call,
 // runs the function there and exits. So what stands before the call runs in
 // the child too, unpledged; other calls of this package return there without
-// doing anything. Tests that call t.Parallel or are subtests work; the names of
-// subtests must be the same in each run.
+// doing anything. It gets -test.short and the test's own flags and arguments.
+// Tests that call t.Parallel or are subtests work; the names of subtests must be
+// the same in each run. Calls are told apart by their lines, promises and
+// functions: where these are the same, as in a loop, their order must be, too, so
+// do not range over a map there.
 package pledgetest
 
 import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"reflect"
 	"regexp"
 	"runtime"
 	"strconv"
@@ -42,7 +48,7 @@ import (
 	"github.com/gopledge/pledge"
 )
 
-// env names the call that a child is to run, as "TestName/subtest#2".
+// env names the call that a child is to run, as start puts it together.
 const env = "PLEDGETEST_CALL"
 
 // Timeout is how long a child may take before it is killed and the test fails.
@@ -51,10 +57,11 @@ const Timeout = 2 * time.Minute
 // dir is where the test binary was started.
 var dir, _ = os.Getwd()
 
-// calls counts the calls of this package by each test.
+// calls counts the calls of this package by what tells them apart but for the
+// number: a child may come by other calls first, or in another order.
 var calls struct {
 	sync.Mutex
-	byTest map[string]int
+	of map[string]int
 }
 
 // A Result is how a child ended. Its methods assert; each returns the Result,
@@ -87,7 +94,7 @@ var errBare = errors.New("pledgetest: cannot pledge")
 // that of the test binary's start.
 func Run(t testing.TB, promises string, f func() error) *Result {
 	t.Helper()
-	return start(t, fmt.Sprintf("under %q", promises), func() error {
+	return start(t, fmt.Sprintf("under %q", promises), f, func() error {
 		if err := pledge.Pledge(promises); err != nil {
 			return fmt.Errorf("%w: %w", errBare, err)
 		}
@@ -98,28 +105,33 @@ func Run(t testing.TB, promises string, f func() error) *Result {
 // Child runs f in a child that is not pledged; f does that itself.
 func Child(t testing.TB, f func() error) *Result {
 	t.Helper()
-	return start(t, "in a child", f)
+	return start(t, "in a child", f, f)
 }
 
-func start(t testing.TB, what string, f func() error) *Result {
+// start has a child run do, for the caller of its caller, who gave f.
+func start(t testing.TB, what string, f, do func() error) *Result {
 	t.Helper()
+	_, file, line, _ := runtime.Caller(2)
+	name := runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name()
+	id := fmt.Sprintf("%s, %s:%d, %s %s", t.Name(), filepath.Base(file), line, name, what)
 	calls.Lock()
-	if calls.byTest == nil {
-		calls.byTest = map[string]int{}
+	if calls.of == nil {
+		calls.of = map[string]int{}
 	}
-	if calls.byTest[t.Name()] == 0 { // with -count the same test begins again
+	if calls.of[id] == 0 { // with -count the same test begins again
+		kind := id
 		t.Cleanup(func() {
 			calls.Lock()
-			delete(calls.byTest, t.Name())
+			delete(calls.of, kind)
 			calls.Unlock()
 		})
 	}
-	calls.byTest[t.Name()]++
-	id := t.Name() + "#" + strconv.Itoa(calls.byTest[t.Name()])
+	calls.of[id]++
+	id += " #" + strconv.Itoa(calls.of[id])
 	calls.Unlock()
 
 	if wanted := os.Getenv(env); wanted == id {
-		runChild(t, f)
+		runChild(t, do)
 	} else if wanted != "" {
 		return &Result{t: t, what: what, inChild: true}
 	}
@@ -217,7 +229,8 @@ func runParent(t testing.TB, id, what string) *Result {
 	defer r.Close()
 
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, self, "-test.run="+pattern(t.Name()), "-test.count=1", "-test.parallel=1", "-test.cpu="+strconv.Itoa(runtime.GOMAXPROCS(0)))
+	args := []string{"-test.run=" + pattern(t.Name()), "-test.count=1", "-test.parallel=1", "-test.cpu=" + strconv.Itoa(runtime.GOMAXPROCS(0))}
+	cmd := exec.CommandContext(ctx, self, append(args, ownArgs(os.Args[1:])...)...)
 	// A child that is killed, or may not remove files, leaves its t.TempDir
 	// behind: have it inside one of ours.
 	cmd.Env = append(os.Environ(), env+"="+id, "TMPDIR="+t.TempDir(),
@@ -249,7 +262,7 @@ func runParent(t testing.TB, id, what string) *Result {
 	}
 	tale, ok := strings.CutPrefix(string(told), began)
 	if !ok { // how it ended says nothing about the function then
-		t.Fatalf("pledgetest: the child never reached call %s of the test: %s\nstdout: %s\nstderr: %s", id, res, res.Stdout, res.Stderr)
+		t.Fatalf("pledgetest: the child never reached the call (%s): %s\nstdout: %s\nstderr: %s", id, res, res.Stdout, res.Stderr)
 	}
 	if part := strings.SplitN(tale, " ", 3); len(part) == 3 {
 		res.finished, res.bare = true, part[0] == "bare"
@@ -257,6 +270,30 @@ func runParent(t testing.TB, id, what string) *Result {
 		res.Errno, res.Err = syscall.Errno(n), part[2]
 	}
 	return res
+}
+
+// ownArgs returns those of a test binary's arguments that tests may look at:
+// -test.short, the flags that are not package testing's, and what follows the
+// flags. They are handed on as they are, since the value of a flag need not have
+// a text that sets it again.
+func ownArgs(args []string) []string {
+	var own []string
+	flags := max(0, len(args)-flag.NArg())
+	rest := args[flags:]
+	for args = args[:flags]; len(args) > 0; {
+		n := 1
+		name, _, hasValue := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(args[0], "-"), "-"), "=")
+		if f := flag.Lookup(name); f != nil && !hasValue {
+			if b, ok := f.Value.(interface{ IsBoolFlag() bool }); !ok || !b.IsBoolFlag() {
+				n = min(2, len(args))
+			}
+		}
+		if !strings.HasPrefix(name, "test.") || name == "test.short" {
+			own = append(own, args[:n]...)
+		}
+		args = args[n:]
+	}
+	return append(own, rest...)
 }
 
 // pattern returns the -test.run argument that selects the named test alone.

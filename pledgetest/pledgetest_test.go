@@ -4,10 +4,12 @@ package pledgetest_test
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -56,6 +58,124 @@ func TestSeveralCalls(t *testing.T) {
 			t.Errorf("call %d printed %q", i, r.Stdout)
 		}
 	}
+}
+
+// TestOtherOrder: a child that makes the calls in another order than its parent,
+// or not all of them, still runs the one that it is for.
+func TestOtherOrder(t *testing.T) {
+	supported(t)
+	prints := func(t *testing.T, promises, text string, f func() error) {
+		r := pledgetest.Run(t, promises, f).OK()
+		if !inChild() && r.Stdout != text {
+			t.Errorf("the call that prints %q printed %q", text, r.Stdout)
+		}
+	}
+	// order is that of ranging over a map, as bad as it can be.
+	order := func(these ...string) []string {
+		if inChild() {
+			slices.Reverse(these)
+		}
+		return these
+	}
+	t.Run("promises", func(t *testing.T) {
+		for _, promises := range order("stdio", "stdio rpath", "stdio wpath") {
+			prints(t, promises, promises, func() error { fmt.Print(promises); return nil })
+		}
+	})
+	t.Run("functions", func(t *testing.T) {
+		functions := map[string]func() error{
+			"a": func() error { fmt.Print("a"); return nil },
+			"b": func() error { fmt.Print("b"); return nil },
+		}
+		for _, name := range order("a", "b") {
+			prints(t, "stdio", name, functions[name])
+		}
+	})
+	t.Run("lines", func(t *testing.T) {
+		for _, name := range order("a", "b") {
+			print := func() error { fmt.Print(name); return nil }
+			var r *pledgetest.Result
+			if name == "a" {
+				r = pledgetest.Run(t, "stdio", print).OK()
+			} else {
+				r = pledgetest.Run(t, "stdio", print).OK()
+			}
+			if !inChild() && r.Stdout != name {
+				t.Errorf("the call that prints %q printed %q", name, r.Stdout)
+			}
+		}
+	})
+	t.Run("a call that only the parent makes", func(t *testing.T) {
+		rec := &recorder{TB: t}
+		if !inChild() {
+			rec.run(func() { pledgetest.Run(rec, "stdio", func() error { return nil }) })
+			if !strings.Contains(rec.fatal, "never reached") {
+				t.Errorf("the test ended with %q, want that the call was never reached", rec.fatal)
+			}
+		}
+		pledgetest.Run(t, "stdio", func() error { return nil }).OK()
+	})
+}
+
+// again names the test that runTest has started a test binary for.
+const again = "PLEDGETEST_AGAIN"
+
+// runTest returns a command that runs a test that does nothing otherwise.
+func runTest(t *testing.T, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, append([]string{"-test.run=^" + name + "$"}, args...)...)
+	cmd.Env = append(os.Environ(), again+"="+name)
+	return cmd
+}
+
+var (
+	word  = flag.String("word", "", "a flag of this test")
+	yes   = flag.Bool("yes", false, "another")
+	words []string
+)
+
+func init() {
+	flag.Func("add", "one that is given several times", func(s string) error { words = append(words, s); return nil })
+}
+
+// TestFlags: a child has the flags of its parent that tests look at.
+func TestFlags(t *testing.T) {
+	supported(t)
+	for _, c := range []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"none", nil, `short=false word="" yes=false add=[] args=[]`},
+		{"-test.short", []string{"-test.short"}, `short=true word="" yes=false add=[] args=[]`},
+		{"the test's own", []string{"-word", "-yes", "-yes", "--add=1", "-test.v", "-test.skip", "-word", "-add", "2"}, `short=false word="-yes" yes=true add=["1" "2"] args=[]`},
+		{"arguments", []string{"-yes=true", "a", "-test.short"}, `short=false word="" yes=true add=[] args=["a" "-test.short"]`},
+		{"arguments after --", []string{"--", "-yes"}, `short=false word="" yes=false add=[] args=["-yes"]`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cmd := runTest(t, "TestPrintFlags", c.args...)
+			out, err := cmd.CombinedOutput()
+			if want := "child: " + c.want + "\n"; err != nil || !strings.Contains(string(out), want) {
+				t.Errorf("%v, %s; want %q", err, out, want)
+			}
+		})
+	}
+}
+
+// TestPrintFlags is what TestFlags starts.
+func TestPrintFlags(t *testing.T) {
+	if os.Getenv(again) != t.Name() {
+		t.Skip("for TestFlags")
+	}
+	r := pledgetest.Run(t, "stdio", func() error {
+		_, err := fmt.Printf("short=%v word=%q yes=%v add=%q args=%q\n", testing.Short(), *word, *yes, words, flag.Args())
+		return err
+	}).OK()
+	fmt.Print("child: ", r.Stdout)
 }
 
 // recorder is a testing.TB that notes failures instead of failing.

@@ -48,8 +48,13 @@ import (
 	"github.com/gopledge/pledge"
 )
 
-// env names the call that a child is to run, as start puts it together.
+// env tells a child its parent's process id and, after a blank, the call that it
+// is to run, as start puts it together.
 const env = "PLEDGETEST_CALL"
+
+// wanted is the call that this process is to run, "" if it is no child. What a
+// child starts inherits the variable, but has another parent.
+var wanted string
 
 // Timeout is how long a child may take before it is killed and the test fails.
 const Timeout = 2 * time.Minute
@@ -130,7 +135,7 @@ func start(t testing.TB, what string, f, do func() error) *Result {
 	id += " #" + strconv.Itoa(calls.of[id])
 	calls.Unlock()
 
-	if wanted := os.Getenv(env); wanted == id {
+	if wanted == id {
 		runChild(t, do)
 	} else if wanted != "" {
 		return &Result{t: t, what: what, inChild: true}
@@ -148,9 +153,13 @@ const report = 3
 const began = "began "
 
 func init() {
-	if os.Getenv(env) != "" {
-		syscall.CloseOnExec(report)
+	parent, call, ok := strings.Cut(os.Getenv(env), " ")
+	if !ok || parent != strconv.Itoa(os.Getppid()) {
+		os.Unsetenv(env)
+		return
 	}
+	wanted = call
+	syscall.CloseOnExec(report)
 }
 
 // runChild runs f, tells the parent what it returned, and exits.
@@ -233,7 +242,7 @@ func runParent(t testing.TB, id, what string) *Result {
 	cmd := exec.CommandContext(ctx, self, append(args, ownArgs(os.Args[1:])...)...)
 	// A child that is killed, or may not remove files, leaves its t.TempDir
 	// behind: have it inside one of ours.
-	cmd.Env = append(os.Environ(), env+"="+id, "TMPDIR="+t.TempDir(),
+	cmd.Env = append(os.Environ(), env+"="+strconv.Itoa(os.Getpid())+" "+id, "TMPDIR="+t.TempDir(),
 		"GORACE="+os.Getenv("GORACE")+" atexit_sleep_ms=0", // the race detector waits a second at exit
 		"GOCOVERDIR=") // where coverage would be written at exit, under the promises
 	cmd.Dir = dir // a test that has changed it does so again in the child

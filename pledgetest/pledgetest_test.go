@@ -178,6 +178,40 @@ func TestPrintFlags(t *testing.T) {
 	fmt.Print("child: ", r.Stdout)
 }
 
+// TestLeftOver: a variable that names a call makes a child only of a process that
+// pledgetest has started.
+func TestLeftOver(t *testing.T) {
+	supported(t)
+	for _, c := range []struct {
+		name string
+		env  []string
+	}{
+		{"in what a child starts", nil},
+		{"of another process", []string{"PLEDGETEST_CALL=1 TestFails"}},
+		{"of no process", []string{"PLEDGETEST_CALL=TestFails#2"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			pledgetest.Child(t, func() error {
+				cmd := runTest(t, "TestFails")
+				cmd.Env = append(cmd.Env, c.env...)
+				out, err := cmd.CombinedOutput()
+				if err == nil || !strings.Contains(string(out), "error: this fails") {
+					return fmt.Errorf("%v, %s; want that the test fails", err, out)
+				}
+				return nil
+			}).OK()
+		})
+	}
+}
+
+// TestFails is what TestLeftOver starts.
+func TestFails(t *testing.T) {
+	if os.Getenv(again) != t.Name() {
+		t.Skip("for TestLeftOver")
+	}
+	pledgetest.Run(t, "stdio", func() error { return errors.New("this fails") }).OK()
+}
+
 // recorder is a testing.TB that notes failures instead of failing.
 type recorder struct {
 	testing.TB

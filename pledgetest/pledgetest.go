@@ -249,6 +249,11 @@ func runParent(t testing.TB, id, what string) *Result {
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.ExtraFiles = []*os.File{w}
 	cmd.WaitDelay = 5 * time.Second
+	// So that a parent that go test's -timeout ends does not leave it running. It
+	// dies with the thread that started it, which therefore must not end before.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	dieWithParent(cmd)
 	err = cmd.Start()
 	w.Close()
 	if err != nil {

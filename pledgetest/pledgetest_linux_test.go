@@ -1,8 +1,12 @@
 package pledgetest_test
 
 import (
+	"io"
+	"os"
+	"path/filepath"
 	"runtime"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -66,4 +70,66 @@ func TestKilledAfterReturn(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDiesWithParent: a child does not outlive a parent that is killed.
+func TestDiesWithParent(t *testing.T) {
+	supported(t)
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := runTest(t, "TestStays")
+	cmd.Env = append(cmd.Env, fifoEnv+"="+fifo, "TMPDIR="+t.TempDir()) // what it leaves behind
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		f, err := os.Open(fifo)
+		if err != nil {
+			ended <- err
+			return
+		}
+		defer f.Close()
+		if _, err := f.Read(make([]byte, 1)); err != nil {
+			ended <- err
+			return
+		}
+		cmd.Process.Kill()
+		_, err = io.ReadAll(f) // until the child does not have it any more
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("the child lives")
+	}
+	cmd.Process.Kill()
+	cmd.Wait()
+}
+
+// fifoEnv names the pipe that TestStays holds open.
+const fifoEnv = "PLEDGETEST_FIFO"
+
+// TestStays is what TestDiesWithParent starts.
+func TestStays(t *testing.T) {
+	if os.Getenv(again) != t.Name() {
+		t.Skip("for TestDiesWithParent")
+	}
+	pledgetest.Child(t, func() error {
+		f, err := os.OpenFile(os.Getenv(fifoEnv), os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if _, err := f.WriteString("x"); err != nil {
+			return err
+		}
+		time.Sleep(time.Minute)
+		return nil
+	})
 }

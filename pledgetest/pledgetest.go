@@ -23,6 +23,9 @@
 // the same in each run. Calls are told apart by their lines, promises and
 // functions: where these are the same, as in a loop, their order must be, too, so
 // do not range over a map there.
+//
+// Benchmarks cannot use the package, nor fuzz targets while they fuzz: -test.run
+// does not select what they run. The seeds of a fuzz target in a usual test can.
 package pledgetest
 
 import (

@@ -99,8 +99,14 @@ func main() {
 	os.Exit(status(cells))
 }
 
+// errNothing is in the tree of what keeps all cells from being run.
+var errNothing = errors.New("NOT RUN: nothing can be run here")
+
 func fatal(err error) {
 	fmt.Fprintf(os.Stderr, "matrix: %v\n", err)
+	if errors.Is(err, errNothing) {
+		os.Exit(3)
+	}
 	os.Exit(1)
 }
 
@@ -166,7 +172,7 @@ func (m *matrix) prepare(cells []*cell) error {
 	}
 	slices.Sort(needs)
 	if err := vmtest.Install(os.Stderr, slices.Compact(needs)...); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errNothing, err)
 	}
 	release, err := os.ReadFile("/etc/os-release")
 	if err != nil {

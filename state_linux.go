@@ -178,7 +178,9 @@ func (c Config) enforce(next State) error {
 		}
 		p.next.Landlock = pr.abi.Version
 		inForce.files, inForce.state.Landlock = p.files, pr.abi.Version
-		for _, pin := range inForce.pins { // the new ones are of the same files
+	}
+	if p.ruleset != nil || p.files.Empty() { // the new pins are of the same files, or no promise means any
+		for _, pin := range inForce.pins {
 			if idOf(pin.fd) == pin.id {
 				unpinned = append(unpinned, pin.fd)
 			}

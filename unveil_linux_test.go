@@ -482,6 +482,16 @@ func TestUnveilStates(t *testing.T) {
 			pledged("stdio rpath wpath"), hidden,
 			func() error { _, err := os.OpenFile(os.TempDir()+"/open/file", os.O_WRONLY, 0); return err },
 		}},
+		{"files of /proc are not left open when their promise is given up", []func() error{
+			pledged("stdio vminfo dns"), pledged("stdio vminfo"), pledged("stdio"), func() error {
+				text := make([]byte, 64)
+				for fd := 3; fd < 64; fd++ {
+					if n, _ := unix.Pread(fd, text, 0); strings.Contains(string(text[:max(n, 0)]), "MemTotal") {
+						return fmt.Errorf("descriptor %d", fd)
+					}
+				}
+				return nil
+			}}},
 		{"without a pledge, too, chmod by path is refused", []func() error{unveiled, pledge.UnveilBlock, func() error {
 			if err := os.Chmod("/etc/passwd", 0o644); !errors.Is(err, unix.EACCES) {
 				return fmt.Errorf("chmod: %v", err)

@@ -281,12 +281,18 @@ func TestPledgeErrorsAreReported(t *testing.T) {
 	if want := `cannot pledge: pledge: unknown promise "nonsense"`; !strings.Contains(r.Err, want) {
 		t.Errorf("the error is %q, want one with %q", r.Err, want)
 	}
-	for name, assert := range map[string]func(){
+	refuse(t, rec, map[string]func(){
 		"OK":     func() { r.OK() },
 		"Killed": func() { r.Killed() },
 		"Failed": func() { r.Failed(r.Errno) }, // the function has not failed: it did not run
 		"Exited": func() { r.Exited(r.ExitCode) },
-	} {
+	})
+}
+
+// refuse checks that none of the assertions accepts a result.
+func refuse(t *testing.T, rec *recorder, assertions map[string]func()) {
+	t.Helper()
+	for name, assert := range assertions {
 		rec.failed = false
 		if assert(); !rec.failed {
 			t.Errorf("%s accepts it", name)

@@ -28,9 +28,9 @@ func runCommand() *cobra.Command {
 		Use:   "run -p PROMISES [-v PERMISSIONS:PATH]... [flags] -- COMMAND [ARGUMENT]...",
 		Short: "Run a program that knows nothing of promises under some",
 		Long: `run starts a program and holds it, and all that it executes, to promises from its
-entry point on; the dynamic loader may read and map ELF files beside. A violation ends it;
-a line on standard error names the program, the call and the promise that it
-lacks.
+entry point on; until then the dynamic loader may read and map ELF files, too. A
+violation ends it; a line on standard error names the program, the call and the
+promise that it lacks.
 
 The exit status is the program's, 159 for a violation, 125 if pledge failed, 126
 if the program cannot be executed, and 127 if there is none.`,
